@@ -1,0 +1,1 @@
+"""Clustered, personalized federated learning that keeps secrets."""

@@ -1,0 +1,1 @@
+"""Every system as a list of exchanges."""

@@ -1,0 +1,181 @@
+"""What an algorithm is: a list of exchanges, each saying what the coordinator may learn.
+
+An algorithm does no privacy, no I/O and no masking of its own. It declares; the engine decides how
+a reply travels and hands out a `Learner` that charges and noises whatever touches data.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Generic, Protocol, TypeVar
+
+from secure_clove.foundation.ids import ClientId
+from secure_clove.foundation.trees import Layout, Slot, Tree, Vector
+
+S = TypeVar("S")
+"""Coordinator state of an algorithm: a frozen, codec-encodable dataclass."""
+
+C = TypeVar("C")
+"""A client's own state of an algorithm: likewise, and it never leaves the client."""
+
+
+class Reveal(Enum):
+    """What the coordinator may learn from an exchange."""
+
+    SUM = "sum"  # the sum over each group, nothing per client
+    EACH = "each"  # every reply: needs local noise and a policy that allows it
+
+
+class Use(Enum):
+    """How an exchange touches a client's data; each use is a release that the ledger charges."""
+
+    EMBEDDING = "embedding"  # losses of several models, as one noised vector
+    UPDATE = "update"  # local training whose result is sent
+    LOCAL = "local"  # local training whose result never leaves the client: nothing to charge
+    HELD_OUT = "metrics"  # correct predictions on held-out examples
+
+
+class Content(Enum):
+    """What the numbers of a reply's part are, hence their range and grid."""
+
+    EMBEDDING = "embedding"  # a loss embedding
+    UPDATE = "update"  # a model difference times the number of examples
+    COUNT = "count"  # an integer from 0 to the largest data set a client may have
+    HELD_OUT = "held-out"  # such an integer counted over held-out examples, hence noised
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One named array of a reply.
+
+    Attributes:
+        name: Its name in the tree.
+        shape: Its shape.
+        content: What it holds.
+    """
+
+    name: str
+    shape: tuple[int, ...] = ()
+    content: Content
+
+
+class Learner(Protocol):
+    """The only way an algorithm touches data. Models are flat vectors ``(d,)``."""
+
+    @property
+    def examples(self) -> int:
+        """Count of training examples."""
+
+    @property
+    def held_out(self) -> int:
+        """Count of held-out examples."""
+
+    def embedding(self, models: Vector) -> Vector:
+        """Return the ``(K,)`` loss embedding of models ``(K, d)``, noised as the plan says."""
+
+    def train(self, model: Vector) -> Vector:
+        """Return the model after local training, ``(d,)``."""
+
+    def correct(self, model: Vector) -> int:
+        """Count the held-out examples that the model gets right, noised as the plan says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Replies:
+    """What the coordinator got from one exchange.
+
+    Attributes:
+        each: Reply of every client that answered (`Reveal.EACH`).
+        sums: Sum over every group that completed (`Reveal.SUM`).
+        counts: Clients in each of these sums.
+    """
+
+    each: Mapping[ClientId, Tree] = field(default_factory=dict)
+    sums: Mapping[int, Tree] = field(default_factory=dict)
+    counts: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange(Generic[S, C]):
+    """One question to a cohort and what becomes of the answers.
+
+    Attributes:
+        name: Unique within the algorithm.
+        reveal: What the coordinator may learn.
+        uses: How the clients' data are touched.
+        parts: Contents of one client's reply.
+        at_most: Most times one client answers it in a federation; None is once a round.
+        cohort: Who is asked, given the state.
+        group: Which sum a client's reply belongs to.
+        ask: What a client is sent; coordinator side, pure.
+        work: From the client's state, the ask and its data to its next state and its reply.
+        fold: From the state and the replies to the next state; coordinator side, pure.
+    """
+
+    name: str
+    reveal: Reveal
+    uses: frozenset[Use]
+    parts: tuple[Part, ...]
+    cohort: Callable[[S], tuple[ClientId, ...]]
+    group: Callable[[S, ClientId], int]
+    ask: Callable[[S, ClientId], Tree]
+    work: Callable[[C, Tree, Learner], tuple[C, Tree]]
+    fold: Callable[[S, Replies], S]
+    at_most: int | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """The reply's arrays in their fixed order."""
+        return tuple(Slot(name=part.name, shape=part.shape) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a federation stands after an exchange, as far as its coordinator may know.
+
+    Attributes:
+        assignment: Model of each client; empty where the choice stays on the clients.
+        stable_share: Share of clients that declared stability in the last training, if they do.
+        accuracy: Noised accuracy on held-out examples of the models sent out last.
+    """
+
+    assignment: Mapping[ClientId, int] = field(default_factory=dict)
+    stable_share: float | None = None
+    accuracy: float | None = None
+
+
+class Algorithm(Protocol[S, C]):
+    """A federated algorithm. Its methods are pure; randomness comes from its seed."""
+
+    @property
+    def exchanges(self) -> tuple[Exchange[S, C], ...]:
+        """Every exchange it may ever ask for: its whole leak surface."""
+
+    @property
+    def state(self) -> type[S]:
+        """Type of the coordinator's state."""
+
+    @property
+    def own(self) -> type[C]:
+        """Type of the client's state."""
+
+    def start(self, initial: Vector) -> S:
+        """Return the state before round 1, from initial models ``(K, d)``."""
+
+    def enrol(self) -> C:
+        """Return a client's state before it takes part."""
+
+    def begin(self, state: S, round_: int, cohort: tuple[ClientId, ...]) -> S:
+        """Open a round, counted from 1, among ``cohort``."""
+
+    def next(self, state: S) -> Exchange[S, C] | None:
+        """Return the exchange to hold now, or None when the round is over."""
+
+    def standing(self, state: S) -> Standing:
+        """Return what is known of the federation."""
+
+    def personal(self, state: S, client: ClientId) -> Tree:
+        """Return what a client is sent at the end; `mine` turns it into its model."""
+
+    def mine(self, own: C, gift: Tree) -> Vector:
+        """Return the client's own model ``(d,)`` from what it was sent."""

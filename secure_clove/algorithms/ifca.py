@@ -1,0 +1,118 @@
+"""IFCA: every client picks the model that loses least on its data; nobody else learns which.
+
+Source: Ghosh et al. 2020, Algorithm 1 (model averaging). The reply has a slot per model with one
+filled, so the coordinator sees sums alone. A pick is a function of the client's losses, hence it is
+made on the noised embedding and charged as one.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from secure_clove.algorithms.averaging import TRAINING, accuracy, averaged, trained, training_parts
+from secure_clove.algorithms.base import Exchange, Learner, Replies, Reveal, Standing, Use
+from secure_clove.errors import ConfigError
+from secure_clove.foundation.ids import ClientId
+from secure_clove.foundation.trees import Tree, Vector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class IfcaState:
+    """K models and who takes part."""
+
+    models: Vector
+    cohort: tuple[ClientId, ...] = ()
+    is_trained: bool = False
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IfcaOwn:
+    """The number of the model the client picked last."""
+
+    pick: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ifca:
+    """Iterative federated clustering.
+
+    Attributes:
+        parameters: Length d of a model.
+        clusters: Number K of models.
+    """
+
+    parameters: int
+    clusters: int
+    state = IfcaState
+    own = IfcaOwn
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work."""
+        if self.clusters < 2:
+            raise ConfigError("IFCA needs at least 2 clusters; for one model use fedavg")
+
+    @property
+    def exchanges(self) -> tuple[Exchange[IfcaState, IfcaOwn], ...]:
+        """``train:SUM`` with a slot per model."""
+        train: Exchange[IfcaState, IfcaOwn] = Exchange(
+            name="train",
+            reveal=Reveal.SUM,
+            uses=TRAINING | {Use.EMBEDDING},
+            parts=training_parts(self.parameters, (self.clusters,)),
+            cohort=lambda state: state.cohort,
+            group=lambda state, client: 0,
+            ask=self.personal,
+            work=self._work,
+            fold=self._fold,
+        )
+        return (train,)
+
+    def start(self, initial: Vector) -> IfcaState:
+        """Start from K initial models."""
+        return IfcaState(models=initial)
+
+    def enrol(self) -> IfcaOwn:
+        """A client that picked nothing yet."""
+        return IfcaOwn()
+
+    def begin(self, state: IfcaState, round_: int, cohort: tuple[ClientId, ...]) -> IfcaState:
+        """Open a round."""
+        return replace(state, cohort=cohort, is_trained=False)
+
+    def next(self, state: IfcaState) -> Exchange[IfcaState, IfcaOwn] | None:
+        """Train once a round."""
+        return None if state.is_trained else self.exchanges[0]
+
+    def standing(self, state: IfcaState) -> Standing:
+        """The picks stay on the clients."""
+        return Standing(accuracy=state.accuracy)
+
+    def personal(self, state: IfcaState, client: ClientId) -> Tree:
+        """All K models, as in every round."""
+        return {"models": state.models}
+
+    def mine(self, own: IfcaOwn, gift: Tree) -> Vector:
+        """The model picked last."""
+        return np.asarray(gift["models"][own.pick])
+
+    def _work(self, own: IfcaOwn, ask: Tree, learner: Learner) -> tuple[IfcaOwn, Tree]:
+        pick = int(np.argmin(learner.embedding(ask["models"])))
+        reply = {}
+        for name, value in trained(ask["models"][pick], learner).items():
+            slots = np.zeros((self.clusters, *np.shape(value)))
+            slots[pick] = value
+            reply[name] = slots
+        return IfcaOwn(pick=pick), reply
+
+    def _fold(self, state: IfcaState, replies: Replies) -> IfcaState:
+        if 0 not in replies.sums:
+            return replace(state, is_trained=True)
+        total = replies.sums[0]
+        models = np.stack(
+            [
+                averaged(model, {name: values[k] for name, values in total.items()})
+                for k, model in enumerate(state.models)
+            ]
+        )
+        return replace(state, models=models, is_trained=True, accuracy=accuracy(replies.sums))

@@ -1,0 +1,1 @@
+"""The geometry of CLoVE: embed, cluster, match, and tell when it is stable."""

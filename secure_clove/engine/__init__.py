@@ -1,0 +1,1 @@
+"""The machines that run any algorithm: coordinator, participant, and how replies travel."""

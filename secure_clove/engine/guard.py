@@ -1,0 +1,82 @@
+"""The learner an algorithm is handed: it allows what the exchange declares, once, and noises it.
+
+Source: privacy.md, "The loss embedding" (directional, noise on the public integer grid) and
+"Metrics and counts". The ledger charges by the same declaration, so nothing can be used uncharged.
+"""
+
+import math
+
+import numpy as np
+
+from secure_clove.algorithms.base import Use
+from secure_clove.clustering.embedding import Embedding, embed
+from secure_clove.engine.plan import EMBEDDING_STEP, PrivacyPlan
+from secure_clove.engine.ports import Trainer
+from secure_clove.errors import LocalProtocolError
+from secure_clove.foundation.seeds import Entropy
+from secure_clove.foundation.trees import Vector
+from secure_clove.privacy.mechanisms import discrete_gaussian
+
+
+class Guard:
+    """A `Learner` over a `Trainer` for one exchange of one round."""
+
+    def __init__(
+        self, trainer: Trainer, *, uses: frozenset[Use], plan: PrivacyPlan | None, entropy: Entropy
+    ) -> None:
+        self._trainer, self._plan, self._entropy = trainer, plan, entropy
+        self._uses, self._left = uses, set(uses)
+
+    @property
+    def examples(self) -> int:
+        """Count of training examples; public under zero-out neighbours."""
+        return self._trainer.examples
+
+    @property
+    def held_out(self) -> int:
+        """Count of held-out examples; public likewise."""
+        return self._trainer.held_out
+
+    def embedding(self, models: Vector) -> Vector:
+        """Return the loss embedding ``(K,)`` on its grid: directional and noised, or raw.
+
+        Rounding to the grid moves a coordinate by half a step for either neighbour, so a whole step
+        in each coordinate is added to the sensitivity.
+        """
+        self._take(Use.EMBEDDING)
+        rows = self._trainer.losses(models)
+        if self._plan is None:
+            return _on_grid(embed(rows, Embedding.RAW).mean) * EMBEDDING_STEP
+        found = embed(rows, Embedding.DIRECTIONAL)
+        count = len(found.mean)
+        sensitivity = found.sensitivity + EMBEDDING_STEP * math.sqrt(count)
+        sigma = self._plan.embedding * sensitivity / EMBEDDING_STEP
+        noise = discrete_gaussian(sigma, count, self._entropy.fork("embedding"))
+        return (_on_grid(found.mean) + noise) * EMBEDDING_STEP
+
+    def train(self, model: Vector) -> Vector:
+        """Return the model after local training, private if the plan says so.
+
+        Training whose result stays here (`Use.LOCAL`) has no noise and costs nothing.
+        """
+        if Use.LOCAL in self._uses:
+            self._take(Use.LOCAL)
+            return self._trainer.train_locally(model)
+        self._take(Use.UPDATE)
+        return self._trainer.train(model, self._entropy.fork("update"))
+
+    def correct(self, model: Vector) -> int:
+        """Return the count of held-out hits; one example moves it by at most 1."""
+        self._take(Use.HELD_OUT)
+        hits = self._trainer.correct(model)
+        sigma = self._plan.metrics if self._plan else 0.0
+        return hits + int(discrete_gaussian(sigma, 1, self._entropy.fork("metrics"))[0])
+
+    def _take(self, use: Use) -> None:
+        if use not in self._left:
+            raise LocalProtocolError(f"this exchange has not declared '{use.value}', or used it up")
+        self._left.remove(use)
+
+
+def _on_grid(vector: Vector) -> Vector:
+    return np.rint(vector / EMBEDDING_STEP)

@@ -1,0 +1,420 @@
+"""One client's side of a federation: what it checks, computes, charges, writes down and sends.
+
+`Participant.step` moves as far as the coordinator allows and returns; whoever calls it decides how
+to wait. Order matters and is the protocol's: policy and budget before computing, the ledger and the
+log on disk before the masked vector leaves (protocol.md R2, privacy.md "Accounting").
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+from secure_clove.algorithms.base import Exchange, Reveal, Use
+from secure_clove.engine.guard import Guard
+from secure_clove.engine.messages import (
+    CONFIG_TAG,
+    REPLY_STEP,
+    ROSTER_TAG,
+    Charter,
+    Invitation,
+    Reply,
+    Roster,
+)
+from secure_clove.engine.pipeline import to_ring, unpack
+from secure_clove.engine.plan import Config, quantiser, releases, ring_bits
+from secure_clove.engine.policy import Policy, check_config, check_session
+from secure_clove.engine.ports import Carrier, Journal, Mark, Ring, Trainer
+from secure_clove.errors import (
+    AbortedError,
+    BadSignatureError,
+    LocalProtocolError,
+    ModelMismatchError,
+    RemoteProtocolError,
+    StageClosedError,
+    UnknownClientError,
+)
+from secure_clove.foundation.codec import decode, encode
+from secure_clove.foundation.ids import ClientId, Digest, digest
+from secure_clove.foundation.seeds import Entropy
+from secure_clove.foundation.trees import Tree, Vector
+from secure_clove.privacy.ledger import Ledger
+from secure_clove.secagg import ring
+from secure_clove.secagg.client import SumClient
+from secure_clove.secagg.keys import Identity
+from secure_clove.secagg.messages import Directory, Inbox, Signatures, Survivors
+from secure_clove.secagg.session import Carriage, Session
+
+
+class Outcome(Enum):
+    """What a step came to."""
+
+    MOVED = "moved"
+    WAITING = "waiting"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Something a person may want to see.
+
+    Attributes:
+        client: Whose progress.
+        round: Counted from 1.
+        phase: The session's phase.
+        step: What was just done: ``begun``, a step of the protocol, or ``evaluated``.
+        accuracy: With ``evaluated``: share of the client's own held-out examples that the model it
+            was sent gets right. It stays on the client.
+    """
+
+    client: ClientId
+    round: int
+    phase: str
+    step: str
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answer:
+    """A computed reply, kept so that another attempt sends the very same one."""
+
+    round: int
+    exchange: str
+    ask: Digest
+    reply: Tree
+    own: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Live:
+    """The session being taken part in and what it waits for."""
+
+    sid: str
+    session: Session
+    machine: SumClient
+    vector: Ring
+    waits_for: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """A federation's verified configuration and roster."""
+
+    config: Config
+    roster: Roster
+
+
+def silent(progress: Progress) -> None:
+    """Watch nothing."""
+
+
+class Participant:
+    """One client in one federation.
+
+    Args:
+        me: Its enrolled name.
+        identity: Its signing key.
+        carrier: The way to the coordinator.
+        make_trainer: Builds the trainer a configuration asks for.
+        policy: Its own limits.
+        journal: Its own disk.
+        noise: Source of released noise.
+        keys: Source of session keys and nonces, always the operating system's.
+        watch: Called with every `Progress`.
+    """
+
+    def __init__(
+        self,
+        me: ClientId,
+        identity: Identity,
+        *,
+        carrier: Carrier,
+        make_trainer: Callable[[Config], Trainer],
+        policy: Policy,
+        journal: Journal,
+        noise: Entropy,
+        keys: Entropy,
+        watch: Callable[[Progress], None] = silent,
+    ) -> None:
+        self.me, self._identity, self._carrier = me, identity, carrier
+        self._make_trainer, self._policy, self._journal = make_trainer, policy, journal
+        self._noise, self._keys, self._watch = noise, keys, watch
+        self._membership: Membership | None = None
+        self._trainer: Trainer | None = None
+        self._answer: Answer | None = None
+        self._live: Live | None = None
+        self.model: Vector | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """What this client has released so far, under its policy."""
+        entries, policy = self._journal.entries(), self._policy
+        return Ledger(entries=entries, limit=policy.max_epsilon, delta=policy.delta)
+
+    def step(self) -> Outcome:
+        """Do the next thing there is to do.
+
+        Raises:
+            PrivacyError: the policy or the budget forbids it; nothing was computed or sent.
+            ProtocolError: the coordinator broke the protocol; nothing more is sent to the session.
+            DataError: the data or the model cannot be used.
+        """
+        if self._membership is None:
+            return self._join()
+        if self._live is not None:
+            return self._continue(self._live)
+        current = self._carrier.current()
+        if current is None:
+            return Outcome.WAITING
+        if current.is_closed:
+            if current.gift is not None:
+                self._receive_gift(self._fetch(current.gift), current.round)
+            return Outcome.CLOSED
+        if current.invitation is None:
+            return Outcome.WAITING
+        try:
+            self._begin(current.invitation)
+        except (StageClosedError, AbortedError):  # too late for this session: wait for the next
+            self._live = None
+        return Outcome.MOVED
+
+    # ---- joining
+
+    def _join(self) -> Outcome:
+        charter = self._carrier.charter()
+        config = self._open_config(charter)
+        if self._trainer is None:
+            self._trainer = self._make_trainer(config)
+            check_config(self._policy, config, self._trainer)
+        if charter.roster is None:
+            return Outcome.WAITING
+        roster = charter.roster.open(Roster, ROSTER_TAG, charter.config.key)
+        if roster.config != config.hash:
+            raise BadSignatureError("the roster was signed for another configuration")
+        if roster.clients.get(self.me) != self._identity.public:
+            raise UnknownClientError(f"the roster does not name '{self.me}' with this identity key")
+        self.ledger.verify()
+        self._membership = Membership(config=config, roster=roster)
+        return Outcome.MOVED
+
+    def _open_config(self, charter: Charter) -> Config:
+        claimed = charter.config.key
+        config = charter.config.open(Config, CONFIG_TAG, self._policy.pinned or claimed)
+        if self._journal.pin(config.federation, claimed) != claimed:
+            raise BadSignatureError(
+                f"'{config.federation}' is signed by another federation key than the one kept from "
+                "before; ask its operator"
+            )
+        return config
+
+    @property
+    def _joined(self) -> tuple[Config, Roster, Trainer]:
+        if self._membership is None or self._trainer is None:
+            raise LocalProtocolError("not joined yet")
+        return self._membership.config, self._membership.roster, self._trainer
+
+    # ---- beginning a session
+
+    def _begin(self, invitation: Invitation) -> None:
+        session = invitation.session
+        exchange = self._check(invitation)
+        self._charged(session, exchange)  # refuses before anything is computed
+        answer = self._answer_to(invitation, exchange)
+        config, roster, _ = self._joined
+        vector = to_ring(
+            config,
+            exchange,
+            answer.reply,
+            block=invitation.block,
+            blocks=invitation.blocks,
+            bits=session.ring_bits,
+            entropy=self._noise.fork(config.federation, session.round, exchange.name, "rounding"),
+        )
+        if session.carriage is Carriage.EACH:
+            self._send_alone(session, exchange, vector)
+            return
+        machine, advert = SumClient.open(
+            session,
+            me=self.me,
+            identity=self._identity,
+            roster=roster.clients,
+            entropy=self._keys,
+        )
+        sid = session.sid.hex()
+        self._live = Live(
+            sid=sid, session=session, machine=machine, vector=vector, waits_for="directory"
+        )
+        self._put("advert", advert)
+
+    def _check(self, invitation: Invitation) -> Exchange[Any, Any]:
+        """R0: hold the session against the configuration, the roster, the policy and the log."""
+        config, roster, _ = self._joined
+        session = invitation.session
+        named = (session.federation, session.config, session.roster)
+        if named != (config.federation, config.hash, roster.hash):
+            raise RemoteProtocolError("the session names another federation, configuration, roster")
+        check_session(self._policy, session)
+        exchange = config.exchange(session.phase.partition("/")[0])
+        masked = exchange.reveal is Reveal.SUM
+        bits = ring_bits(config, exchange, len(session.cohort) if masked else 1)
+        length = quantiser(config, exchange, invitation.blocks).length
+        carriage = Carriage.MASKED if masked else Carriage.EACH
+        if (session.carriage, session.ring_bits, session.length) != (carriage, bits, length):
+            raise RemoteProtocolError(f"the session does not carry '{exchange.name}' as configured")
+        if session.min_cohort < config.min_cohort or self.me not in session.cohort:
+            raise RemoteProtocolError("the session's cohort is not what the configuration promises")
+        if not 0 <= invitation.block < invitation.blocks or invitation.ask not in session.asks:
+            raise RemoteProtocolError("the seat does not exist in this session")
+        if not 1 <= session.round <= config.rounds:
+            raise RemoteProtocolError("the session is for a round that was never agreed")
+        self._check_log(session, exchange)
+        return exchange
+
+    def _check_log(self, session: Session, exchange: Exchange[Any, Any]) -> None:
+        marks = [m for m in self._journal.marks(session.federation) if m.exchange == exchange.name]
+        if any(mark.round > session.round for mark in marks):
+            raise RemoteProtocolError("replayed: a later round was answered before")
+        before = [mark for mark in marks if mark.round == session.round]
+        if any(mark.attempt >= session.attempt for mark in before):
+            raise RemoteProtocolError("replayed: this attempt was answered before")
+        if before and self._kept(session.round, exchange.name) is None:
+            raise RemoteProtocolError("answered before a restart; the reply is gone with its noise")
+
+    def _kept(self, round_: int, exchange: str) -> Answer | None:
+        kept = self._answer
+        return kept if kept and (kept.round, kept.exchange) == (round_, exchange) else None
+
+    def _answer_to(self, invitation: Invitation, exchange: Exchange[Any, Any]) -> Answer:
+        """Compute the reply, or return the one computed for an earlier attempt."""
+        session = invitation.session
+        kept = self._kept(session.round, exchange.name)
+        if kept is not None:
+            if kept.ask != invitation.ask:
+                raise RemoteProtocolError("a new attempt asks about other models")
+            return kept
+        config, _, trainer = self._joined
+        ask = unpack(self._fetch(invitation.ask))
+        self._say(session, "begun")
+        if Use.HELD_OUT in exchange.uses:
+            self._evaluate(ask, session.round, session.phase)
+        guard = Guard(
+            trainer,
+            uses=exchange.uses,
+            plan=config.privacy,
+            entropy=self._noise.fork(config.federation, session.round, exchange.name),
+        )
+        own, reply = exchange.work(self._own(), ask, guard)
+        self._answer = Answer(
+            round=session.round, exchange=exchange.name, ask=invitation.ask, reply=reply, own=own
+        )
+        return self._answer
+
+    # ---- releasing
+
+    def _charged(self, session: Session, exchange: Exchange[Any, Any]) -> Ledger:
+        """Return the ledger with this exchange entered; a restart with the same reply is free."""
+        config = self._joined[0]
+        return self.ledger.charge(
+            *releases(config, exchange),
+            federation=config.federation,
+            round=session.round,
+            phase=exchange.name,
+            attempt=1,
+        )
+
+    def _commit(self, session: Session, exchange: Exchange[Any, Any]) -> None:
+        """Write ledger and log to disk; only then may a reply leave."""
+        before, after = self._journal.entries(), self._charged(session, exchange).entries
+        mark = Mark(
+            federation=session.federation,
+            round=session.round,
+            exchange=exchange.name,
+            attempt=session.attempt,
+            sid=session.sid.hex(),
+        )
+        self._journal.commit(after[len(before) :], mark)
+        if self._answer is not None:
+            self._journal.keep(session.federation, encode(self._answer.own))
+
+    def _send_alone(self, session: Session, exchange: Exchange[Any, Any], vector: Ring) -> None:
+        self._commit(session, exchange)
+        words = ring.narrow(vector, length=session.length, bits=session.ring_bits)
+        values = ring.to_bytes(words)
+        signature = self._identity.sign(session.sid, REPLY_STEP, values)
+        reply = Reply(sender=self.me, values=values, signature=signature)
+        self._carrier.put(session.sid.hex(), REPLY_STEP, encode(reply))
+        self._say(session, REPLY_STEP)
+
+    # ---- the steps of a masked session
+
+    def _continue(self, live: Live) -> Outcome:
+        try:
+            body = self._carrier.fetch(live.sid, live.waits_for)
+            if body is None:
+                return Outcome.WAITING
+            self._answer_step(live, body)
+        except (AbortedError, StageClosedError):
+            self._live = None
+        except RemoteProtocolError:
+            self._live = None
+            raise
+        return Outcome.MOVED
+
+    def _answer_step(self, live: Live, body: bytes) -> None:
+        match live.waits_for:
+            case "directory":
+                machine, shares = live.machine.share(decode(body, Directory), self._keys)
+                self._live = replace(live, machine=machine, waits_for="inbox")
+                self._put("shares", shares)
+            case "inbox":
+                machine = live.machine.receive_shares(decode(body, Inbox))
+                exchange = self._joined[0].exchange(live.session.phase.partition("/")[0])
+                self._commit(live.session, exchange)
+                machine, masked = machine.mask(live.vector)
+                self._live = replace(live, machine=machine, waits_for="survivors")
+                self._put("masked", masked)
+            case "survivors":
+                machine, signed = live.machine.agree(decode(body, Survivors))
+                self._live = replace(live, machine=machine, waits_for="signatures")
+                self._put("consistency", signed)
+            case _:
+                _, unmask = live.machine.unmask(decode(body, Signatures))
+                self._put("unmask", unmask)
+                self._live = None
+
+    def _put(self, step: str, message: object) -> None:
+        live = self._live
+        if live is None:
+            raise LocalProtocolError("no session to send to")
+        self._carrier.put(live.sid, step, encode(message))
+        self._say(live.session, step)
+
+    # ---- models
+
+    def _fetch(self, content: Digest) -> bytes:
+        data = self._carrier.artefact(content)
+        if digest(data) != content:
+            raise ModelMismatchError("the model received is not the one the session names")
+        return data
+
+    def _own(self) -> Any:  # noqa: ANN401  every algorithm has its own state type
+        config = self._joined[0]
+        algorithm, kept = config.build(), self._journal.own(config.federation)
+        return algorithm.enrol() if kept is None else decode(kept, algorithm.own)
+
+    def _evaluate(self, ask: Tree, round_: int, phase: str) -> None:
+        config, _, trainer = self._joined
+        self.model = config.build().mine(self._own(), ask)
+        if trainer.held_out:
+            accuracy = trainer.correct(self.model) / trainer.held_out
+            self._watch(
+                Progress(
+                    client=self.me, round=round_, phase=phase, step="evaluated", accuracy=accuracy
+                )
+            )
+
+    def _receive_gift(self, data: bytes, round_: int) -> None:
+        self._evaluate(unpack(data), round_ + 1, "closed")
+
+    def _say(self, session: Session, step: str) -> None:
+        self._watch(Progress(client=self.me, round=session.round, phase=session.phase, step=step))

@@ -1,0 +1,221 @@
+"""The immutable configuration of a federation, and what follows from it alone.
+
+The federation key signs it; every client holds it against its own policy before it takes part.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from secure_clove.algorithms import registry
+from secure_clove.algorithms.base import Algorithm, Content, Exchange, Use
+from secure_clove.errors import ConfigError
+from secure_clove.foundation.codec import encode
+from secure_clove.foundation.ids import Digest, FederationId, digest
+from secure_clove.privacy.events import Release
+from secure_clove.secagg.quantise import Grid, Quantiser, ring_bits_for
+
+EMBEDDING_STEP = 2.0**-20
+"""Grid of released loss embeddings: public, the same for every client, far below any noise."""
+
+RAW_LOSS_BOUND = 1024.0
+"""Nats at which a loss is cut when a federation runs without privacy."""
+
+TAIL = 12.0
+"""Standard deviations of noise that a range leaves room for; beyond lies 1e-32."""
+
+SMALLEST_SUM = 3
+"""Fewest clients in a masked session: below, the threshold floor(2n/3)+1 needs everybody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingPlan:
+    """How a client trains locally in one exchange.
+
+    Attributes:
+        learning_rate: Of plain SGD.
+        momentum: In [0, 1); the optimiser is made anew in every exchange.
+        steps: SGD steps.
+        rate: Share of the examples in a batch, Poisson sampled; 1 takes all of them.
+    """
+
+    learning_rate: float
+    momentum: float = 0.0
+    steps: int = 1
+    rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot train."""
+        if not self.learning_rate > 0 or not 0 <= self.momentum < 1:
+            raise ConfigError("learning_rate > 0 and 0 <= momentum < 1 expected")
+        if self.steps < 1 or not 0 < self.rate <= 1:
+            raise ConfigError("steps >= 1 and 0 < rate <= 1 expected")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyPlan:
+    """Noise of every release, as multiples of its sensitivity.
+
+    Attributes:
+        delta: At which the federation states its ε.
+        embedding: Noise multiplier of one loss embedding.
+        update: Noise multiplier of one DP-SGD step.
+        clip: L2 norm at which a per-example gradient is clipped.
+        metrics: Noise multiplier of one count over held-out examples.
+    """
+
+    delta: float
+    embedding: float
+    update: float
+    clip: float
+    metrics: float
+
+    def __post_init__(self) -> None:
+        """Refuse settings under which a guarantee would be empty."""
+        if not 0 < self.delta < 1:
+            raise ConfigError("0 < delta < 1 expected")
+        if not min(self.embedding, self.update, self.metrics, self.clip) > 0:
+            raise ConfigError(
+                "every noise multiplier and the clipping norm must be positive; "
+                "to run without privacy set the whole privacy plan to none"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything that the clients of a federation agree to.
+
+    Attributes:
+        federation: Its name.
+        algorithm: A name of `secure_clove.algorithms.registry`.
+        options: Settings of that algorithm.
+        architecture: Identifier of the model architecture (names and shapes of its parameters).
+        parameters: Length d of a flat model.
+        clusters: Number K of models.
+        rounds: Rounds until the federation closes.
+        seed: Of every public random choice.
+        initial: Hash of the initial models.
+        min_cohort: Fewest clients a sum may hold.
+        stage_ms: Milliseconds a protocol stage stays open at most.
+        max_examples: Most examples of one client.
+        update_bound: Range of one coordinate of a client's update; larger ones are cut.
+        update_step: Grid of the example-weighted updates.
+        training: How clients train.
+        privacy: Noise of every release; None runs without differential privacy.
+    """
+
+    federation: FederationId
+    algorithm: str
+    options: Mapping[str, int | float] = field(default_factory=dict)
+    architecture: str
+    parameters: int
+    clusters: int
+    rounds: int
+    seed: int
+    initial: Digest
+    min_cohort: int
+    stage_ms: int
+    max_examples: int
+    update_bound: float
+    update_step: float
+    training: TrainingPlan
+    privacy: PrivacyPlan | None
+
+    def __post_init__(self) -> None:
+        """Refuse a configuration that can never run."""
+        if self.rounds < 1 or self.parameters < 1 or self.max_examples < 1 or self.stage_ms < 1:
+            raise ConfigError("rounds, parameters, max_examples and stage_ms count from 1")
+        if self.min_cohort < SMALLEST_SUM:
+            raise ConfigError(
+                f"min_cohort is {self.min_cohort}: a sum needs at least {SMALLEST_SUM} clients"
+            )
+        if not (0 < self.update_step <= self.update_bound):
+            raise ConfigError("0 < update_step <= update_bound expected")
+        self.build()
+
+    @property
+    def hash(self) -> Digest:
+        """Content hash, which every session names."""
+        return digest(encode(self))
+
+    def build(self) -> Algorithm[Any, Any]:
+        """Return the algorithm this configuration names."""
+        return registry.build(
+            self.algorithm,
+            parameters=self.parameters,
+            clusters=self.clusters,
+            seed=self.seed,
+            options=self.options,
+        )
+
+    def exchange(self, name: str) -> Exchange[Any, Any]:
+        """Return the exchange called ``name``.
+
+        Raises:
+            ConfigError: the algorithm has no such exchange.
+        """
+        for exchange in self.build().exchanges:
+            if exchange.name == name:
+                return exchange
+        raise ConfigError(f"algorithm '{self.algorithm}' has no exchange called '{name}'")
+
+
+def releases(config: Config, exchange: Exchange[Any, Any]) -> tuple[Release, ...]:
+    """Return what one answer to ``exchange`` releases about one client's examples.
+
+    Without a privacy plan the multiplier is 0: an unbounded release.
+    """
+    plan, training = config.privacy, config.training
+    found = []
+    for use in sorted(exchange.uses, key=lambda use: use.value):
+        if use is Use.EMBEDDING:
+            found.append(Release(name="embedding", multiplier=plan.embedding if plan else 0.0))
+        elif use is Use.HELD_OUT:
+            found.append(Release(name="metrics", multiplier=plan.metrics if plan else 0.0))
+        elif use is Use.UPDATE:
+            noise = plan.update if plan else 0.0
+            found.append(
+                Release(name="update", multiplier=noise, rate=training.rate, steps=training.steps)
+            )
+    return tuple(found)
+
+
+def planned(config: Config) -> tuple[Release, ...]:
+    """Return everything one client releases at most until the federation closes."""
+    total: list[Release] = []
+    for exchange in config.build().exchanges:
+        times = exchange.at_most if exchange.at_most is not None else config.rounds
+        total.extend(releases(config, exchange) * min(times, config.rounds))
+    return tuple(total)
+
+
+def grid(config: Config, content: Content) -> Grid:
+    """Return the public grid of one kind of number."""
+    plan = config.privacy
+    match content:
+        case Content.EMBEDDING:
+            bound = RAW_LOSS_BOUND if plan is None else 1.0 + TAIL * plan.embedding
+            return Grid(step=EMBEDDING_STEP, bound=bound)
+        case Content.UPDATE:
+            return Grid(step=config.update_step, bound=config.update_bound * config.max_examples)
+        case Content.COUNT:
+            return Grid(step=1.0, bound=float(config.max_examples))
+        case Content.HELD_OUT:
+            reach = math.ceil(TAIL * plan.metrics) if plan else 0
+            return Grid(step=1.0, bound=float(config.max_examples + reach))
+
+
+def quantiser(config: Config, exchange: Exchange[Any, Any], blocks: int) -> Quantiser:
+    """Return the quantiser of a reply of ``blocks`` equal blocks."""
+    parts = [(math.prod(part.shape), grid(config, part.content)) for part in exchange.parts]
+    return Quantiser(parts=tuple(parts * blocks))
+
+
+def ring_bits(config: Config, exchange: Exchange[Any, Any], clients: int) -> int:
+    """Return the smallest ring, 32 or 64 bits, that no sum over ``clients`` can overflow.
+
+    Raises:
+        ConfigError: even 64 bits could overflow.
+    """
+    return ring_bits_for(quantiser(config, exchange, 1).largest_sum(clients))

@@ -1,0 +1,293 @@
+"""How a federation moves on through rounds, exchanges and sessions, inside one transaction."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from secure_clove.algorithms.base import Exchange, Replies, Reveal
+from secure_clove.clustering.scores import agreement
+from secure_clove.engine.cohort import Party, parties
+from secure_clove.engine.each import EachServer
+from secure_clove.engine.messages import REPLY_STEP, ROSTER_TAG, Reply, Roster
+from secure_clove.engine.pipeline import from_ring, pack, unpack
+from secure_clove.engine.plan import Config, quantiser, releases, ring_bits
+from secure_clove.engine.policy import MOST_ATTEMPTS
+from secure_clove.engine.ports import Transaction
+from secure_clove.engine.state import (
+    FederationState,
+    GroupSum,
+    Phase,
+    RoundReport,
+    SessionState,
+    Tally,
+)
+from secure_clove.errors import AbortedError
+from secure_clove.foundation.codec import decode, encode
+from secure_clove.foundation.ids import ClientId
+from secure_clove.foundation.seeds import Entropy
+from secure_clove.foundation.trees import Tree, Vector
+from secure_clove.privacy.accounting import totals
+from secure_clove.secagg import ring
+from secure_clove.secagg.server import SumServer
+from secure_clove.secagg.session import Carriage, Session
+
+
+class Rounds:
+    """One federation during one transaction; ``state`` is what to save at the end."""
+
+    def __init__(
+        self, tx: Transaction, state: FederationState, *, now_ms: int, entropy: Entropy
+    ) -> None:
+        self.state = state
+        self._tx, self._now, self._entropy = tx, now_ms, entropy
+        self._config = decode(state.config.body, Config)
+        self._algorithm = self._config.build()
+
+    def welcome(self, client: ClientId) -> None:
+        """Count a client as present from the next cohort on."""
+        if client not in self.state.present:
+            self.state = replace(self.state, present=tuple(sorted({*self.state.present, client})))
+            self.advance()
+
+    def advance(self) -> None:
+        """Begin the next round if its clients are there."""
+        if self.state.phase is Phase.GATHERING and self._is_gathered():
+            self._begin()
+
+    def settle(self, sid: str, ended: SessionState) -> None:
+        """Take the outcome of a session that is over, and move on if it was the last one open."""
+        still_open = tuple(key for key in self.state.open if key != sid)
+        self.state = replace(self.state, open=still_open)
+        self._miss(ended)
+        if ended.masked is None:
+            self.state = replace(self.state, replies=(*self.state.replies, sid))
+        else:
+            self._take_sum(sid, ended, ended.masked)
+        if not self.state.open:
+            self._fold()
+
+    # ---- rounds
+
+    def _is_gathered(self) -> bool:
+        present = len(self.state.present)
+        if present < self._config.min_cohort:
+            return False
+        return present == len(self._roster().clients) or self._now >= self.state.gather_until_ms
+
+    def _roster(self) -> Roster:
+        signed = self.state.roster
+        if signed is None:
+            raise AbortedError("the federation has no roster yet")
+        return signed.open(Roster, ROSTER_TAG, self.state.config.key)
+
+    def _begin(self) -> None:
+        tally = Tally(opened_ms=self._now, cohort=len(self.state.present))
+        self.state = replace(
+            self.state, phase=Phase.RUNNING, round=self.state.round + 1, tally=tally
+        )
+        inner = self._algorithm.begin(self._inner(), self.state.round, self.state.present)
+        self._hold(inner)
+
+    def _hold(self, inner: object) -> None:
+        """Hold exchanges from the algorithm's state on, until one waits for clients."""
+        while (exchange := self._algorithm.next(inner)) is not None:
+            self._keep(inner)
+            if self._open(exchange, inner):
+                return
+            inner = exchange.fold(inner, Replies())
+        self._keep(inner)
+        self._finish(inner)
+
+    def _finish(self, inner: object) -> None:
+        standing = self._algorithm.standing(inner)
+        self._tx.announce(self._config.federation, "round", encode(self._report(inner)))
+        self.state = replace(
+            self.state,
+            phase=Phase.GATHERING,
+            exchange="",
+            before=standing.assignment,
+            gather_until_ms=self._now,
+        )
+        if self.state.round >= self._config.rounds:
+            self._close(inner)
+        else:
+            self.advance()
+
+    def _close(self, inner: object) -> None:
+        placed = self._algorithm.standing(inner).assignment
+        gifts = {
+            client: self._tx.save_artefact(pack(self._algorithm.personal(inner, client)))
+            for client in self._roster().clients
+            if not placed or client in placed
+        }
+        self.state = replace(self.state, phase=Phase.CLOSED, gifts=gifts)
+        self._tx.announce(self._config.federation, "closed", encode(self.state.round))
+
+    def _report(self, inner: object) -> RoundReport:
+        standing, tally, plan = self._algorithm.standing(inner), self.state.tally, self._config
+        held = self.state.held.items()
+        delta = plan.privacy.delta if plan.privacy else 0.0
+        cost = totals(
+            [r for name, n in held for r in releases(plan, plan.exchange(name)) * n],
+            delta or 1e-5,
+        )
+        now, before = standing.assignment, self.state.before
+        both = sorted(now.keys() & before.keys())
+        return RoundReport(
+            round=self.state.round,
+            assignment=standing.assignment,
+            agreement=agreement([before[c] for c in both], [now[c] for c in both])
+            if both
+            else None,
+            stable_share=standing.stable_share,
+            accuracy_before=standing.accuracy,
+            epsilon_embedding=_finite(cost.embedding),
+            epsilon_update=_finite(cost.update),
+            epsilon_metrics=_finite(cost.metrics),
+            epsilon_total=_finite(cost.total),
+            delta=delta,
+            cohort=tally.cohort,
+            dropouts=tally.dropouts,
+            aborted_attempts=tally.aborted,
+            bytes_up=tally.bytes_up,
+            milliseconds=self._now - tally.opened_ms,
+        )
+
+    # ---- exchanges
+
+    def _open(self, exchange: Exchange[Any, Any], inner: object) -> bool:
+        """Open the sessions of an exchange; False if there is nobody to ask."""
+        groups = {client: exchange.group(inner, client) for client in exchange.cohort(inner)}
+        if exchange.reveal is Reveal.SUM:
+            found = parties(groups, self._config.min_cohort)
+        else:
+            found = (Party(groups=(0,), clients=dict.fromkeys(groups, 0)),) if groups else ()
+        if not found:
+            return False
+        held = {**self.state.held, exchange.name: self.state.held.get(exchange.name, 0) + 1}
+        self.state = replace(self.state, exchange=exchange.name, sums=(), replies=(), held=held)
+        for party in found:
+            self._open_session(exchange, inner, party, attempt=1)
+        return True
+
+    def _open_session(
+        self, exchange: Exchange[Any, Any], inner: object, party: Party, *, attempt: int
+    ) -> None:
+        asks = {
+            client: self._tx.save_artefact(pack(exchange.ask(inner, client)))
+            for client in party.clients
+        }
+        masked = exchange.reveal is Reveal.SUM
+        numbers = quantiser(self._config, exchange, len(party.groups))
+        session = Session(
+            federation=self._config.federation,
+            config=self._config.hash,
+            roster=self._roster().hash,
+            round=self.state.round,
+            phase=f"{exchange.name}/{'+'.join(map(str, party.groups))}",
+            attempt=attempt,
+            carriage=Carriage.MASKED if masked else Carriage.EACH,
+            cohort=tuple(sorted(party.clients)),
+            asks=tuple(sorted(set(asks.values()))),
+            length=numbers.length,
+            ring_bits=ring_bits(self._config, exchange, len(party.clients) if masked else 1),
+            min_cohort=self._config.min_cohort,
+            stage_ms=self._config.stage_ms,
+            nonce=self._entropy.draw(32),
+        )
+        keys, reach = self._roster().clients, numbers.largest_sum(1)
+        machine = (
+            SumServer.open(session, keys, self._now)
+            if masked
+            else EachServer.open(session, keys, self._now, reach=reach)
+        )
+        opened = SessionState(party=party, asks=asks).moved(machine)
+        sid = session.sid.hex()
+        self._tx.save_session(sid, self._config.federation, encode(opened))
+        self.state = replace(self.state, open=(*self.state.open, sid))
+
+    def _fold(self) -> None:
+        exchange = self._config.exchange(self.state.exchange)
+        sums = {s.group: unpack(self._tx.artefact(s.content)) for s in self.state.sums}
+        counts = {s.group: s.clients for s in self.state.sums}
+        each = {c: t for sid in self.state.replies for c, t in self._replies(exchange, sid).items()}
+        replies = Replies(each=each, sums=sums, counts=counts)
+        self._hold(exchange.fold(self._inner(), replies))
+
+    def _replies(self, exchange: Exchange[Any, Any], sid: str) -> dict[ClientId, Tree]:
+        found = self._tx.session(sid)
+        each = decode(found[1], SessionState).each if found else None
+        if each is None:
+            raise AbortedError("a session of single replies is missing from the store")
+        bits, length = each.session.ring_bits, each.session.length
+        trees: dict[ClientId, Tree] = {}
+        for client in each.heard:
+            reply = decode(self._tx.body(sid, REPLY_STEP, client), Reply)
+            words = ring.widen(ring.from_bytes(reply.values, length=length, bits=bits))
+            blocks = from_ring(self._config, exchange, words, blocks=1, bits=bits, clients=1)
+            trees[client] = blocks[0]
+        return trees
+
+    # ---- sessions that are over
+
+    def _miss(self, ended: SessionState) -> None:
+        """Count who did not finish, and leave them out until they show up again."""
+        lost = tuple(sorted(ended.missing))
+        present = tuple(client for client in self.state.present if client not in lost)
+        dropouts = tuple(sorted({*self.state.tally.dropouts, *lost}))
+        tally = replace(self.state.tally, dropouts=dropouts)
+        self.state = replace(self.state, present=present, tally=tally)
+
+    def _take_sum(self, sid: str, ended: SessionState, machine: SumServer) -> None:
+        """Keep the sums of a masked session, or try again if there are none."""
+        try:
+            blocks = self._unmask(sid, ended, machine)
+        except AbortedError as error:
+            aborted = ended.moved(machine.abort(str(error)))
+            self._tx.save_session(sid, self._config.federation, encode(aborted))
+            self._try_again(ended, str(error))
+            return
+        for group, tree in zip(ended.party.groups, blocks, strict=True):
+            found = GroupSum(
+                group=group,
+                content=self._tx.save_artefact(pack(tree)),
+                clients=sum(ended.party.clients[client] == group for client in machine.u3),
+            )
+            self.state = replace(self.state, sums=(*self.state.sums, found))
+
+    def _unmask(self, sid: str, ended: SessionState, machine: SumServer) -> list[dict[str, Vector]]:
+        total = machine.total(lambda step, who: self._tx.body(sid, step, who))
+        return from_ring(
+            self._config,
+            self._config.exchange(self.state.exchange),
+            total,
+            blocks=len(ended.party.groups),
+            bits=ended.session.ring_bits,
+            clients=len(machine.u3),
+        )
+
+    def _try_again(self, ended: SessionState, reason: str) -> None:
+        """Open a new attempt among those still there, if enough clients and attempts are left."""
+        tally = replace(self.state.tally, aborted=self.state.tally.aborted + 1)
+        self.state = replace(self.state, tally=tally)
+        name, phase = self._config.federation, ended.session.phase
+        attempt = ended.session.attempt
+        said = {"round": self.state.round, "phase": phase, "attempt": attempt, "reason": reason}
+        self._tx.announce(name, "aborted", encode(said))
+        left = {c: g for c, g in ended.party.clients.items() if c in self.state.present}
+        if attempt < MOST_ATTEMPTS and len(left) >= self._config.min_cohort:
+            party = Party(groups=tuple(sorted(set(left.values()))), clients=left)
+            exchange = self._config.exchange(self.state.exchange)
+            self._open_session(exchange, self._inner(), party, attempt=attempt + 1)
+
+    # ---- the algorithm's own state
+
+    def _inner(self) -> Any:  # noqa: ANN401  every algorithm has its own state type
+        return decode(self._tx.artefact(self.state.algorithm), self._algorithm.state)
+
+    def _keep(self, inner: object) -> None:
+        self.state = replace(self.state, algorithm=self._tx.save_artefact(encode(inner)))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

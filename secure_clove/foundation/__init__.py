@@ -1,0 +1,1 @@
+"""Ids, named arrays, randomness and canonical bytes: what every layer stands on."""

@@ -1,0 +1,1 @@
+"""What a data scientist imports: simulate(), FederatedClient, configuration and results."""

@@ -1,0 +1,139 @@
+"""Settings as a person writes them, checked at the edge and turned into an engine `Config`."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from secure_clove.engine.pipeline import pack
+from secure_clove.engine.plan import Config, PrivacyPlan, TrainingPlan
+from secure_clove.foundation.ids import FederationId, digest
+from secure_clove.learn.models import MakeModel, architecture, initial
+from secure_clove.privacy.calibration import multiplier_for, remaining_multiplier
+from secure_clove.privacy.events import Release
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    """Immutable; an unknown field is an error, so a typing mistake cannot pass unnoticed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrainingSettings(Strict):
+    """How clients train in a round; see `TrainingPlan`."""
+
+    learning_rate: Positive = 4.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    steps: Count = 1
+    rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class PrivacySettings(Strict):
+    """Budgets of one example over the whole federation; noise is calibrated to them.
+
+    Attributes:
+        delta: At which every ε is stated.
+        epsilon_total: Of clustering and training together.
+        epsilon_embedding: The clustering's share of it.
+        epsilon_metrics: Of the held-out counts, which other examples pay for.
+        clip: L2 norm at which a per-example gradient is clipped.
+    """
+
+    delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+    epsilon_total: Positive = 3.95
+    epsilon_embedding: Positive = 0.98
+    epsilon_metrics: Positive = 1.0
+    clip: Positive = 1.0
+
+
+class Settings(Strict):
+    """A federation to be founded.
+
+    Attributes:
+        name: Its name.
+        algorithm: ``clove``, ``ifca``, ``fedavg`` or ``local``.
+        options: Settings of that algorithm, such as ``clustering_rounds`` of CLoVE.
+        clusters: Number K of models.
+        rounds: Until it closes.
+        seed: Of every public random choice; noise and keys never come from it.
+        min_cohort: Fewest clients a sum may hold.
+        stage_seconds: How long a protocol stage waits for clients.
+        max_examples: Most examples of one client.
+        update_bound: Range of one coordinate of an update.
+        training: How clients train.
+        privacy: Budgets; None runs without differential privacy.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = "demo"
+    algorithm: Literal["clove", "ifca", "fedavg", "local"] = "clove"
+    options: dict[str, int | float] = Field(default_factory=dict)
+    clusters: Count = 5
+    rounds: Count = 12
+    seed: int = 0
+    min_cohort: Annotated[int, Field(ge=3)] = 4
+    stage_seconds: Positive = 20.0
+    max_examples: Count = 128
+    update_bound: Positive = 8.0
+    training: TrainingSettings = TrainingSettings()
+    privacy: PrivacySettings | None = PrivacySettings()
+
+
+UPDATE_STEP = 2.0**-16
+"""Grid of example-weighted updates: far below the noise, and 32-bit sums still hold 25 clients."""
+
+
+def plan(settings: Settings, model: MakeModel) -> tuple[Config, bytes]:
+    """Return the configuration to sign and the initial models it names.
+
+    Args:
+        settings: What was asked for.
+        model: Makes one model; its architecture becomes part of the configuration.
+
+    Raises:
+        ConfigError: the budgets cannot be met, or the algorithm refuses its settings.
+    """
+    models = np.ascontiguousarray(initial(model, settings.clusters, seed=settings.seed))
+    packed = pack({"models": models})
+    config = Config(
+        federation=FederationId(settings.name),
+        algorithm=settings.algorithm,
+        options=settings.options,
+        architecture=architecture(model()),
+        parameters=models.shape[1],
+        clusters=settings.clusters,
+        rounds=settings.rounds,
+        seed=settings.seed,
+        initial=digest(packed),
+        min_cohort=settings.min_cohort,
+        stage_ms=round(settings.stage_seconds * 1000),
+        max_examples=settings.max_examples,
+        update_bound=settings.update_bound,
+        update_step=UPDATE_STEP,
+        training=TrainingPlan(**settings.training.model_dump()),
+        privacy=_noise(settings),
+    )
+    return config, packed
+
+
+def _noise(settings: Settings) -> PrivacyPlan | None:
+    """Calibrate every noise multiplier to its budget over the whole federation."""
+    asked = settings.privacy
+    if asked is None:
+        return None
+    clusterings = int(settings.options.get("clustering_rounds", 3))
+    if settings.algorithm != "clove":
+        clusterings = settings.rounds
+    clusterings = min(clusterings, settings.rounds)
+    embedding = multiplier_for(asked.epsilon_embedding, asked.delta, clusterings)
+    spent = [Release(name="embedding", multiplier=embedding, steps=clusterings)]
+    steps = settings.rounds * settings.training.steps
+    return PrivacyPlan(
+        delta=asked.delta,
+        embedding=embedding,
+        update=remaining_multiplier(asked.epsilon_total, asked.delta, spent, steps),
+        clip=asked.clip,
+        metrics=multiplier_for(asked.epsilon_metrics, asked.delta, settings.rounds),
+    )

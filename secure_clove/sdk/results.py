@@ -1,0 +1,59 @@
+"""What a finished run gives back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from secure_clove.engine.plan import Config
+from secure_clove.engine.state import RoundReport
+from secure_clove.foundation.ids import ClientId
+from secure_clove.foundation.trees import Vector
+from secure_clove.privacy.accounting import Totals
+from secure_clove.privacy.statement import statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClientResult:
+    """What one client takes home.
+
+    Attributes:
+        client: Its name.
+        rounds: Rounds the federation held.
+        model: The client's final model ``(d,)``; None if it never got one.
+        accuracy: Share of its own held-out examples the final model gets right; None without one.
+        spent: ε of everything it released, by its own ledger.
+        delta: At which ε is counted.
+        is_simulated: Whether its noise was reproducible, hence no protection.
+    """
+
+    client: ClientId
+    rounds: int
+    model: Vector | None = field(repr=False)
+    accuracy: float | None
+    spent: Totals
+    delta: float
+    is_simulated: bool = False
+
+    @property
+    def privacy(self) -> str:
+        """The privacy statement in words."""
+        return statement(self.spent, delta=self.delta, is_simulated=self.is_simulated)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FederationResult:
+    """What a whole simulated federation came to.
+
+    Attributes:
+        config: What was run.
+        rounds: The coordinator's report of each round.
+        clients: Every client's result.
+    """
+
+    config: Config
+    rounds: tuple[RoundReport, ...]
+    clients: Mapping[ClientId, ClientResult]
+
+    @property
+    def assignment(self) -> Mapping[ClientId, int]:
+        """Model of each client after the last round, where the coordinator knows it."""
+        return self.rounds[-1].assignment

@@ -1,0 +1,133 @@
+"""Run a whole federation in this process, with the very machines that run over HTTP."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from secure_clove.engine.coordinator import Coordinator
+from secure_clove.engine.participant import Outcome, Participant, Progress, silent
+from secure_clove.engine.plan import Config
+from secure_clove.engine.policy import Policy
+from secure_clove.errors import LocalProtocolError
+from secure_clove.foundation.ids import ClientId
+from secure_clove.foundation.seeds import Entropy
+from secure_clove.sdk.trainer import TaskTrainer as TorchLearner
+from secure_clove.learn.tasks import TorchTask
+from secure_clove.sdk.config import Settings, plan
+from secure_clove.sdk.entropy import SystemEntropy
+from secure_clove.sdk.founding import sign_config, sign_roster
+from secure_clove.sdk.results import ClientResult, FederationResult
+from secure_clove.secagg.keys import Identity
+from secure_clove.stores.journal import SqlJournal
+from secure_clove.stores.sql import SqlStore
+from secure_clove.transport.local import LocalCarrier
+
+
+def simulate(
+    settings: Settings,
+    tasks: Mapping[ClientId, TorchTask],
+    *,
+    noise: Entropy | None = None,
+    folder: Path | None = None,
+    watch: Callable[[Progress], None] = silent,
+) -> FederationResult:
+    """Found a federation, let every client take part, and return what came of it.
+
+    Args:
+        settings: Of the federation.
+        tasks: Model and data of every client.
+        noise: Source of released noise; the operating system's unless given. A `SimulatedEntropy`
+            makes the run reproducible and gives up all privacy, as the result says.
+        folder: Where the coordinator keeps its database; None keeps it in memory.
+        watch: Called with every step of every client.
+
+    Raises:
+        CloveError: whatever a client or the coordinator refuses.
+    """
+    system = SystemEntropy()
+    federation_key = Identity.from_bytes(system.draw(32))
+    config, initial = plan(settings, next(iter(tasks.values())).model)
+    identities = {client: Identity.from_bytes(system.draw(32)) for client in tasks}
+    store = SqlStore(folder)
+    coordinator = Coordinator(store, system)
+    clock = _Clock()
+    coordinator.create(sign_config(config, federation_key), initial)
+    keys = {client: identity.public for client, identity in identities.items()}
+    coordinator.start(config.federation, sign_roster(config, keys, federation_key), clock.now())
+    source = system if noise is None else noise
+    participants = [
+        Participant(
+            client,
+            identities[client],
+            carrier=LocalCarrier(coordinator, config.federation, client, clock.now),
+            make_trainer=_trainer(task),
+            policy=_allowing(config),
+            journal=SqlJournal(None),
+            noise=source.fork("client", client),
+            keys=system,
+            watch=watch,
+        )
+        for client, task in tasks.items()
+    ]
+    _drive(participants, coordinator, clock)
+    result = FederationResult(
+        config=config,
+        rounds=coordinator.reports(config.federation),
+        clients={p.me: _result(p, tasks[p.me], config, source) for p in participants},
+    )
+    store.close()
+    return result
+
+
+class _Clock:
+    """Time that passes only when everybody waits."""
+
+    def __init__(self) -> None:
+        self._now = 0
+
+    def now(self) -> int:
+        return self._now
+
+    def skip_to(self, moment: int) -> None:
+        self._now = max(self._now, moment)
+
+
+def _drive(participants: list[Participant], coordinator: Coordinator, clock: _Clock) -> None:
+    going = participants
+    while going:
+        outcomes = [participant.step() for participant in going]
+        pairs = zip(going, outcomes, strict=True)
+        going = [participant for participant, outcome in pairs if outcome is not Outcome.CLOSED]
+        if all(outcome is Outcome.WAITING for outcome in outcomes):
+            deadline = coordinator.deadline()
+            if deadline is None:
+                raise LocalProtocolError("every client waits and no deadline is set")
+            clock.skip_to(deadline)
+            coordinator.tick(clock.now())
+
+
+def _trainer(task: TorchTask) -> Callable[[Config], TorchLearner]:
+    return lambda config: TorchLearner.of(task, config)
+
+
+def _allowing(config: Config) -> Policy:
+    """A simulated client allows what it is asked: the study's settings are the policy."""
+    delta = config.privacy.delta if config.privacy else 1e-5
+    return Policy(max_epsilon=float("inf"), delta=delta)
+
+
+def _result(
+    participant: Participant, task: TorchTask, config: Config, noise: Entropy
+) -> ClientResult:
+    ledger, model = participant.ledger, participant.model
+    accuracy = None
+    if model is not None and len(task.held_out):
+        accuracy = TorchLearner.of(task, config).correct(model) / len(task.held_out)
+    return ClientResult(
+        client=participant.me,
+        rounds=config.rounds,
+        model=model,
+        accuracy=accuracy,
+        spent=ledger.totals(),
+        delta=ledger.delta,
+        is_simulated=noise.is_simulated,
+    )

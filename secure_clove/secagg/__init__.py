@@ -1,0 +1,1 @@
+"""Secure aggregation, SCA-Full: the protocol as values and pure machines."""

@@ -1,0 +1,348 @@
+"""The client's half of one secure sum: R0 to R4 with every check of the protocol, no I/O.
+
+A `SumClient` is a value that each step replaces. Drop the old one: keys live in memory only, and
+they go as soon as no later step needs them. Source: protocol.md, "Messages of SCA-Full".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secure_clove.errors import (
+    LocalProtocolError,
+    RemoteProtocolError,
+    UnknownClientError,
+)
+from secure_clove.foundation.ids import ClientId
+from secure_clove.foundation.seeds import Entropy
+from secure_clove.secagg import masks, ring, shamir
+from secure_clove.secagg.envelope import Address, Entrusted, seal, unseal
+from secure_clove.secagg.keys import (
+    Identity,
+    SessionKeys,
+    commitment,
+    pair_mask_key,
+    public_key,
+    self_mask_key,
+    verify,
+)
+from secure_clove.secagg.messages import (
+    Advert,
+    Consistency,
+    Directory,
+    Inbox,
+    Masked,
+    Shares,
+    Signatures,
+    Survivors,
+    Unmask,
+)
+from secure_clove.secagg.session import Session
+from secure_clove.secagg.transcript import (
+    advert_statement,
+    check_count,
+    check_session,
+    consistency_statement,
+    fewest,
+    fewest_adverts,
+    hash_adverts,
+    hash_u2,
+    hash_u3,
+    masked_statement,
+    said,
+    threshold,
+)
+
+
+class ClientStage(Enum):
+    """What a client has done last; it only ever moves down this list."""
+
+    ADVERTISED = "advertised"
+    SHARED = "shared"
+    RECEIVED = "received"
+    MASKED = "masked"
+    AGREED = "agreed"
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SumClient:
+    """One client in one session.
+
+    Attributes:
+        session: What is summed, among whom.
+        me: This client.
+        roster: 32-byte Ed25519 key of every client of the cohort.
+        stage: What was done last.
+        identity: Signing key; gone once R4 is answered.
+        keys: This session's secrets; gone once the vector is masked.
+        adverts: U1 with its keys, from R1 on.
+        held: Shares entrusted by each of U2, mine included; gone once R4 is answered.
+        h1: Hash of the adverts, from R1 on.
+        u2: Whose shares I hold, from R2 on.
+        u3: Who is in the sum by the list I signed, from R3 on.
+    """
+
+    session: Session
+    me: ClientId
+    roster: Mapping[ClientId, bytes]
+    stage: ClientStage
+    identity: Identity | None = field(repr=False)
+    keys: SessionKeys | None = field(repr=False)
+    adverts: Mapping[ClientId, Advert]
+    held: Mapping[ClientId, Entrusted] = field(default_factory=dict, repr=False)
+    h1: bytes = b""
+    u2: tuple[ClientId, ...] = ()
+    u3: tuple[ClientId, ...] = ()
+
+    @classmethod
+    def open(
+        cls,
+        session: Session,
+        *,
+        me: ClientId,
+        identity: Identity,
+        roster: Mapping[ClientId, bytes],
+        entropy: Entropy,
+    ) -> tuple[Self, Advert]:
+        """R0: return the client and its advert, with keys made for this session.
+
+        The engine has checked the session against the client's own policy, budget, models and log.
+
+        Args:
+            session: Carried masked, with ``me`` in its cohort.
+            me: This client.
+            identity: Its signing key, the one in the roster.
+            roster: 32-byte Ed25519 keys, for the whole cohort at least.
+            entropy: Where the keys come from.
+
+        Raises:
+            LocalProtocolError: the session is not a masked one, or the roster has another key.
+            UnknownClientError: ``me`` is not in the cohort, or one of the cohort not in the roster.
+            CohortTooSmallError: fewer than ``min_cohort`` clients, or fewer than three.
+        """
+        _check_session(session, me, identity, roster)
+        keys = SessionKeys.draw(entropy)
+        advert = _advertise(session.sid, me, identity, keys)
+        client = cls(
+            session=session,
+            me=me,
+            roster={client: roster[client] for client in session.cohort},
+            stage=ClientStage.ADVERTISED,
+            identity=identity,
+            keys=keys,
+            adverts={me: advert},
+        )
+        return client, advert
+
+    @property
+    def threshold(self) -> int:
+        """T, computed here from U1 and from nothing that the coordinator says."""
+        return threshold(len(self.adverts))
+
+    def share(self, directory: Directory, entropy: Entropy) -> tuple[Self, Shares]:
+        """R1: check everybody's keys and entrust each neighbour with a share of my two secrets.
+
+        Raises:
+            LocalProtocolError: not the next step.
+            UnknownClientError: an advert from outside the cohort.
+            BadSignatureError: an advert not signed by its sender for this very session.
+            RemoteProtocolError: my advert is missing or altered, or two public keys are equal.
+            CohortTooSmallError: U1 holds fewer than ``min_cohort`` clients, or fewer than three.
+        """
+        keys = self._keys_at(ClientStage.ADVERTISED)
+        self._check_directory(directory)
+        adverts = {advert.sender: advert for advert in directory.adverts}
+        h1 = hash_adverts(adverts.values())
+        client = replace(self, stage=ClientStage.SHARED, adverts=adverts, h1=h1)
+        entrusted = client._split(keys, entropy)
+        sealed = {
+            peer: seal(
+                entrusted[peer],
+                client._address(self.me, peer),
+                secret=keys.share_secret,
+                public=adverts[peer].share_key,
+            )
+            for peer in adverts
+            if peer != self.me
+        }
+        kept = {self.me: entrusted[self.me]}
+        return replace(client, held=kept), Shares(sender=self.me, sealed=sealed)
+
+    def receive_shares(self, inbox: Inbox) -> Self:
+        """R2, the checks: open what each neighbour entrusted to me; that fixes U2.
+
+        Raises:
+            LocalProtocolError: not the next step.
+            UnknownClientError: an envelope from outside U1, or from myself.
+            CohortTooSmallError: U2 holds fewer than T or ``min_cohort`` clients.
+            BadSignatureError: an envelope does not open under the key for this direction.
+            MalformedError: an envelope holds no shares.
+        """
+        keys = self._keys_at(ClientStage.SHARED)
+        if not inbox.sealed.keys() <= self.adverts.keys() - {self.me}:
+            raise UnknownClientError("R2: an envelope comes from outside U1 or from myself")
+        u2 = tuple(sorted([self.me, *inbox.sealed]))
+        check_count("R2: U2", len(u2), fewest(self.session, len(self.adverts)))
+        opened = {
+            peer: unseal(
+                sealed,
+                self._address(peer, self.me),
+                secret=keys.share_secret,
+                public=self.adverts[peer].share_key,
+            )
+            for peer, sealed in inbox.sealed.items()
+        }
+        return replace(self, stage=ClientStage.RECEIVED, u2=u2, held={**self.held, **opened})
+
+    def mask(self, vector: NDArray[np.uint64]) -> tuple[Self, Masked]:
+        """R2, the message: hide ``vector`` under my own mask and one per neighbour.
+
+        The engine commits (run, round, phase) to the log and the release to the ledger before it
+        calls this or sends the result.
+
+        Args:
+            vector: ``(session.length,)`` uint64, every element below 2**ring_bits.
+
+        Raises:
+            LocalProtocolError: not the next step, or the vector has another type, shape or range.
+        """
+        keys = self._keys_at(ClientStage.RECEIVED)
+        identity = self._identity_at(ClientStage.RECEIVED)
+        size = self.session.length
+        words = ring.narrow(vector, length=size, bits=self.session.ring_bits)
+        lower = [self._pair_key(keys, peer) for peer in self.u2 if peer < self.me]
+        higher = [self._pair_key(keys, peer) for peer in self.u2 if peer > self.me]
+        own = self_mask_key(keys.seed, sid=self.session.sid, client=self.me)
+        masks.apply(words, add=[own, *lower], subtract=higher)
+        values = ring.to_bytes(words)
+        statement = masked_statement(self.session.sid, self.h1, hash_u2(self.u2), values)
+        client = replace(self, stage=ClientStage.MASKED, keys=None)
+        masked = Masked(sender=self.me, values=values, signature=identity.sign(*statement))
+        return client, masked
+
+    def agree(self, survivors: Survivors) -> tuple[Self, Consistency]:
+        """R3: check U3 and sign it, once.
+
+        Raises:
+            LocalProtocolError: not the next step.
+            RemoteProtocolError: U3 is not within U2, leaves me out, or the dropped clients are not
+                exactly the rest of U2.
+            CohortTooSmallError: U3 holds fewer than T or ``min_cohort`` clients.
+        """
+        identity = self._identity_at(ClientStage.MASKED)
+        alive = set(survivors.alive)
+        if not alive <= set(self.u2) or self.me not in alive:
+            raise RemoteProtocolError("R3: U3 must lie within U2 and contain me")
+        if set(survivors.dropped) != set(self.u2) - alive:
+            raise RemoteProtocolError("R3: the dropped clients must be exactly U2 without U3")
+        check_count("R3: U3", len(alive), fewest(self.session, len(self.adverts)))
+        client = replace(self, stage=ClientStage.AGREED, u3=survivors.alive)
+        signature = identity.sign(*client._consistency())
+        return client, Consistency(sender=self.me, signature=signature)
+
+    def unmask(self, signatures: Signatures) -> tuple[Self, Unmask]:
+        """R4: give one share for each of U2, which kind by the U3 that I signed; then forget all.
+
+        Raises:
+            LocalProtocolError: not the next step.
+            UnknownClientError: a signer from outside U3.
+            BadSignatureError: somebody signed other adverts, another U2 or another U3 than I did.
+            RemoteProtocolError: fewer than T signatures.
+        """
+        self._identity_at(ClientStage.AGREED)
+        self._check_signatures(signatures)
+        seeds = {peer: self.held[peer].seed for peer in self.u3}
+        keys = {peer: self.held[peer].key for peer in self.u2 if peer not in self.u3}
+        client = replace(self, stage=ClientStage.ERASED, identity=None, held={})
+        return client, Unmask(sender=self.me, seeds=seeds, keys=keys)
+
+    def _check_directory(self, directory: Directory) -> None:
+        senders = {advert.sender: advert for advert in directory.adverts}
+        if not senders.keys() <= self.roster.keys():  # R1.1
+            raise UnknownClientError("R1: an advert comes from outside the cohort")
+        if senders.get(self.me) != self.adverts[self.me]:  # R1.2
+            raise RemoteProtocolError("R1: my own advert is missing or was altered")
+        check_count("R1: U1", len(senders), fewest_adverts(self.session))  # R1.3
+        sid = self.session.sid
+        for advert in directory.adverts:  # R1.4
+            verify(self.roster[advert.sender], advert.signature, *said(sid, advert))
+        keys = [key for a in directory.adverts for key in (a.share_key, a.mask_key)]
+        if len(set(keys)) != len(keys):  # R1.5
+            raise RemoteProtocolError("R1: two public keys of the adverts are equal")
+
+    def _check_signatures(self, signatures: Signatures) -> None:
+        if not signatures.signatures.keys() <= set(self.u3):  # R4.1
+            raise UnknownClientError("R4: a signature comes from outside U3")
+        for signer, signature in signatures.signatures.items():  # R4.2
+            verify(self.roster[signer], signature, *self._consistency())
+        count = len(signatures.signatures)
+        if count < self.threshold:  # R4.3
+            raise RemoteProtocolError(f"R4: {count} signatures on U3, {self.threshold} are needed")
+
+    def _split(self, keys: SessionKeys, entropy: Entropy) -> dict[ClientId, Entrusted]:
+        u1 = sorted(self.adverts)
+        secrets = (keys.mask_secret, keys.seed)
+        shares = [shamir.split(s, self.threshold, count=len(u1), entropy=entropy) for s in secrets]
+        parts = zip(u1, *shares, strict=True)
+        return {peer: Entrusted(key=key, seed=seed) for peer, key, seed in parts}
+
+    def _pair_key(self, keys: SessionKeys, peer: ClientId) -> bytes:
+        return pair_mask_key(
+            keys.mask_secret,
+            self.adverts[peer].mask_key,
+            sid=self.session.sid,
+            h1=self.h1,
+            h2=hash_u2(self.u2),
+            pair=(self.me, peer),
+        )
+
+    def _address(self, source: ClientId, target: ClientId) -> Address:
+        return Address(sid=self.session.sid, h1=self.h1, source=source, target=target)
+
+    def _consistency(self) -> tuple[str | bytes, ...]:
+        h2, h3 = hash_u2(self.u2), hash_u3(self.u3)
+        return consistency_statement(self.session.sid, self.h1, h2, h3)
+
+    def _keys_at(self, stage: ClientStage) -> SessionKeys:
+        if self.stage is not stage or self.keys is None:
+            raise _out_of_turn(self.stage, stage)
+        return self.keys
+
+    def _identity_at(self, stage: ClientStage) -> Identity:
+        if self.stage is not stage or self.identity is None:
+            raise _out_of_turn(self.stage, stage)
+        return self.identity
+
+
+def _check_session(
+    session: Session, me: ClientId, identity: Identity, roster: Mapping[ClientId, bytes]
+) -> None:
+    check_session(session, roster)
+    if me not in session.cohort:
+        raise UnknownClientError("R0: the cohort does not contain me")
+    if roster[me] != identity.public:
+        raise LocalProtocolError("R0: the roster has another key for me; enrol this one first")
+
+
+def _advertise(sid: bytes, me: ClientId, identity: Identity, keys: SessionKeys) -> Advert:
+    share_key, mask_key = public_key(keys.share_secret), public_key(keys.mask_secret)
+    seal_of_seed = commitment(keys.seed, sid=sid, client=me)
+    statement = advert_statement(
+        sid, me, share_key=share_key, mask_key=mask_key, commitment=seal_of_seed
+    )
+    return Advert(
+        sender=me,
+        share_key=share_key,
+        mask_key=mask_key,
+        commitment=seal_of_seed,
+        signature=identity.sign(*statement),
+    )
+
+
+def _out_of_turn(stage: ClientStage, wanted: ClientStage) -> LocalProtocolError:
+    return LocalProtocolError(f"this step follows '{wanted.value}', but I am at '{stage.value}'")

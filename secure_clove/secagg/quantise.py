@@ -1,0 +1,179 @@
+"""From clipped floats to ring elements and back: no float is ever masked.
+
+Source: protocol.md, "Quantisation, ring, weights, noise"; unbiased rounding: Kairouz et al. 2021,
+section 4. A reply consists of blocks, such as update entries and counts, each on its own grid.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secure_clove.errors import AbortedError, ConfigError, DataError
+from secure_clove.foundation.seeds import Entropy
+from secure_clove.foundation.trees import Vector
+from secure_clove.secagg import ring
+
+RINGS = (32, 64)
+
+
+def ring_bits_for(largest_sum: int) -> int:
+    """Return the smaller ring, 32 or 64 bits, in which sums up to ``largest_sum`` cannot overflow.
+
+    Args:
+        largest_sum: Bound on the absolute value of every coordinate of the sum, noise included.
+
+    Raises:
+        ConfigError: not even 64 bits hold 2 * largest_sum + 1 values.
+    """
+    for bits in RINGS:
+        if 2 * largest_sum + 1 < 2**bits:
+            return bits
+    raise ConfigError(
+        f"a sum up to ±{largest_sum} takes {2 * largest_sum + 1} values, a ring has at most 2**64: "
+        "take a larger step, a smaller bound or fewer clients"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """The range and the resolution of some coordinates.
+
+    Attributes:
+        step: Distance of neighbouring grid points (gamma in the spec), in the coordinate's unit.
+        bound: Coordinates are clipped to [-bound, bound], in the same unit.
+    """
+
+    step: float
+    bound: float
+
+    def __post_init__(self) -> None:
+        """Refuse a grid without points or with more than int64 can count."""
+        if not (isfinite(self.step) and isfinite(self.bound) and self.step > 0 and self.bound > 0):
+            raise ConfigError(f"step {self.step} and bound {self.bound} must be positive")
+        if not self.bound / self.step < 2**62:
+            raise ConfigError(f"bound {self.bound} over step {self.step} must stay below 2**62")
+
+    @property
+    def reach(self) -> int:
+        """The largest integer that rounding can give."""
+        return ceil(self.bound / self.step)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantiser:
+    """How a flat vector becomes ring elements.
+
+    Attributes:
+        parts: Blocks in order: how many coordinates, and their grid.
+    """
+
+    parts: tuple[tuple[int, Grid], ...]
+
+    def __post_init__(self) -> None:
+        """Refuse no blocks or empty ones."""
+        if not self.parts or any(count < 1 for count, _ in self.parts):
+            raise ConfigError("a quantiser has at least one block, each of at least one coordinate")
+
+    @property
+    def length(self) -> int:
+        """Coordinates of the whole vector."""
+        return sum(count for count, _ in self.parts)
+
+    def largest_sum(self, clients: int, *, noise_reach: int = 0) -> int:
+        """Return the bound on every coordinate of a sum over ``clients``, in grid steps.
+
+        Args:
+            clients: Most clients in the sum.
+            noise_reach: Bound on the absolute value of their summed integer noise.
+        """
+        return clients * max(grid.reach for _, grid in self.parts) + noise_reach
+
+    def encode(
+        self,
+        vector: Vector,
+        bits: int,
+        entropy: Entropy,
+        *,
+        noise: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.uint64]:
+        """Return ``vector`` clipped, rounded without bias, noised, and reduced mod 2**bits.
+
+        Rounding goes up with a probability equal to the fraction, to 2**-32; grid points stay.
+
+        Args:
+            vector: ``(length,)`` floats.
+            bits: 32 or 64.
+            entropy: Where the 32 random bits a coordinate come from.
+            noise: ``(length,)`` integers in grid steps to add, or None.
+
+        Raises:
+            ConfigError: the vector or the noise has another shape.
+            DataError: a coordinate is not finite.
+        """
+        self._check_shape(vector.shape)
+        if not np.isfinite(vector).all():
+            raise DataError("the vector holds NaN or infinite values; nothing was sent")
+        blocks = (_round(vector[cut], grid, entropy) for cut, grid in self._blocks())
+        integers = np.concatenate(list(blocks))
+        if noise is not None:
+            self._check_shape(noise.shape)
+            integers += noise
+        return ring.reduce(integers, bits)
+
+    def decode(self, total: NDArray[np.uint64], bits: int) -> Vector:
+        """Return a sum as floats: centre-lifted, times the step of each block.
+
+        Args:
+            total: ``(length,)`` ring elements.
+            bits: 32 or 64.
+
+        Raises:
+            ConfigError: the total has another shape.
+        """
+        self._check_shape(total.shape)
+        values = ring.lift(total, bits).astype(np.float64)
+        for cut, grid in self._blocks():
+            values[cut] *= grid.step
+        return values
+
+    def check_range(
+        self, total: NDArray[np.uint64], bits: int, *, clients: int, noise_reach: int = 0
+    ) -> None:
+        """Check that ``total`` can be the sum of honest vectors.
+
+        Args:
+            total: ``(length,)`` ring elements.
+            bits: 32 or 64.
+            clients: How many vectors are in the sum.
+            noise_reach: Bound on the absolute value of their summed integer noise.
+
+        Raises:
+            ConfigError: the total has another shape.
+            AbortedError: a coordinate that no ``clients`` honest vectors can sum to.
+        """
+        self._check_shape(total.shape)
+        integers = ring.lift(total, bits)
+        for cut, grid in self._blocks():
+            most = clients * grid.reach + noise_reach
+            if max(int(integers[cut].max()), -int(integers[cut].min())) > most:
+                raise AbortedError(f"the sum leaves ±{most} steps: a client sent a false vector")
+
+    def _blocks(self) -> Iterator[tuple[slice, Grid]]:
+        start = 0
+        for count, grid in self.parts:
+            yield slice(start, start + count), grid
+            start += count
+
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
+        if shape != (self.length,):
+            raise ConfigError(f"shape {shape} found, this quantiser needs ({self.length},)")
+
+
+def _round(block: Vector, grid: Grid, entropy: Entropy) -> NDArray[np.int64]:
+    scaled = np.clip(block, -grid.bound, grid.bound) / grid.step
+    below = np.floor(scaled)
+    drawn = np.frombuffer(entropy.draw(4 * len(block)), dtype="<u4") / 2.0**32
+    return (below + (drawn < scaled - below)).astype(np.int64)

@@ -1,0 +1,106 @@
+"""What both sides compute alike: who is enough, the hashes of what was said, the signed statements.
+
+Source: protocol.md, "Keys and primitives" (h1, h2) and "Messages of SCA-Full" (R0, R2, R3).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+
+from secure_clove.errors import CohortTooSmallError, LocalProtocolError, UnknownClientError
+from secure_clove.foundation.codec import encode
+from secure_clove.foundation.ids import ClientId
+from secure_clove.secagg.keys import transcript_hash
+from secure_clove.secagg.messages import Advert
+from secure_clove.secagg.session import Carriage, Session
+
+Statement = tuple[str | bytes, ...]
+
+SMALLEST = 3
+"""Fewest clients a sum may hold: with two, either reads the other's input off the result."""
+
+
+def check_session(session: Session, roster: Mapping[ClientId, bytes]) -> None:
+    """Check that ``session`` can be a secure sum.
+
+    Raises:
+        LocalProtocolError: its replies do not travel masked.
+        UnknownClientError: one of the cohort is not in the roster.
+        CohortTooSmallError: fewer than ``min_cohort`` clients, or fewer than three.
+    """
+    if session.carriage is not Carriage.MASKED:
+        raise LocalProtocolError("this session's replies do not travel masked")
+    if not set(session.cohort) <= roster.keys():
+        raise UnknownClientError("the cohort must lie within the roster")
+    check_count("the cohort", len(session.cohort), fewest_adverts(session))
+
+
+def check_count(what: str, count: int, least: int) -> None:
+    """Check that a set of clients holds at least ``least``.
+
+    Raises:
+        CohortTooSmallError: it does not.
+    """
+    if count < least:
+        raise CohortTooSmallError(f"{what} holds {count} clients, at least {least} are needed")
+
+
+def threshold(count: int) -> int:
+    """Return T for a U1 of ``count`` clients: two views of U3 would need T signers each.
+
+    Safe for up to ceil(count / 3) - 1 clients who collude with a malicious coordinator.
+    """
+    return 2 * count // 3 + 1
+
+
+def fewest(session: Session, count: int) -> int:
+    """Return how many of a U1 of ``count`` clients U2 and U3 must hold."""
+    return max(threshold(count), session.min_cohort)
+
+
+def fewest_adverts(session: Session) -> int:
+    """Return how many clients U1 must hold."""
+    return max(SMALLEST, session.min_cohort)
+
+
+def hash_adverts(adverts: Iterable[Advert]) -> bytes:
+    """Return h1: the hash of all signed adverts, in order of sender."""
+    ordered = sorted(adverts, key=lambda advert: advert.sender)
+    return transcript_hash("U1", *map(encode, ordered))
+
+
+def hash_u2(members: Sequence[ClientId]) -> bytes:
+    """Return h2: the hash of U2."""
+    return transcript_hash("U2", *sorted(members))
+
+
+def hash_u3(members: Sequence[ClientId]) -> bytes:
+    """Return the hash of U3."""
+    return transcript_hash("U3", *sorted(members))
+
+
+def advert_statement(
+    sid: bytes, sender: ClientId, *, share_key: bytes, mask_key: bytes, commitment: bytes
+) -> Statement:
+    """Return what R0 signs."""
+    return (sid, "R0", sender, share_key, mask_key, commitment)
+
+
+def said(sid: bytes, advert: Advert) -> Statement:
+    """Return what the signature of ``advert`` must cover."""
+    return advert_statement(
+        sid,
+        advert.sender,
+        share_key=advert.share_key,
+        mask_key=advert.mask_key,
+        commitment=advert.commitment,
+    )
+
+
+def masked_statement(sid: bytes, h1: bytes, h2: bytes, values: bytes) -> Statement:
+    """Return what R2 signs."""
+    return (sid, "R2", h1, h2, sha256(values).digest())
+
+
+def consistency_statement(sid: bytes, h1: bytes, h2: bytes, h3: bytes) -> Statement:
+    """Return what R3 signs."""
+    return (sid, "R3", h1, h2, h3)

@@ -1,0 +1,1 @@
+"""Where state and bytes are kept."""

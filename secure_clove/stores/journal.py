@@ -1,0 +1,128 @@
+"""A client's own memory: privacy ledger, protocol log, own state and pinned keys, on its disk."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sqlalchemy import (
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from secure_clove.engine.ports import Mark
+from secure_clove.errors import StoreError
+from secure_clove.foundation.codec import decode, encode
+from secure_clove.foundation.ids import FederationId
+from secure_clove.privacy.ledger import Entry
+from secure_clove.stores.engine import open_sqlite
+
+SCHEMA = MetaData()
+
+LEDGER = Table(
+    "ledger",
+    SCHEMA,
+    Column("sequence", Integer, primary_key=True),
+    Column("entry", LargeBinary, nullable=False),
+)
+LOG = Table(
+    "log",
+    SCHEMA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("federation", String, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("exchange", String, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("sid", String, nullable=False),
+    UniqueConstraint("federation", "round", "exchange", "attempt"),
+)
+OWN = Table(
+    "own",
+    SCHEMA,
+    Column("federation", String, primary_key=True),
+    Column("state", LargeBinary, nullable=False),
+)
+KEYS = Table(
+    "federation_keys",
+    SCHEMA,
+    Column("federation", String, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+)
+
+
+class SqlJournal:
+    """See `secure_clove.engine.ports.Journal`.
+
+    Args:
+        path: SQLite file; None keeps everything in memory, for simulations.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._engine = open_sqlite(path)
+        SCHEMA.create_all(self._engine)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return the ledger, oldest first."""
+        query = select(LEDGER.c.entry).order_by(LEDGER.c.sequence)
+        with self._engine.begin() as sql:
+            return tuple(decode(entry, Entry) for entry in sql.execute(query).scalars())
+
+    def marks(self, federation: FederationId) -> tuple[Mark, ...]:
+        """Return the protocol log of one federation, oldest first."""
+        query = select(LOG).where(LOG.c.federation == federation).order_by(LOG.c.number)
+        with self._engine.begin() as sql:
+            return tuple(
+                Mark(
+                    federation=federation,
+                    round=row.round,
+                    exchange=row.exchange,
+                    attempt=row.attempt,
+                    sid=row.sid,
+                )
+                for row in sql.execute(query)
+            )
+
+    def commit(self, entries: Iterable[Entry], mark: Mark) -> None:
+        """Write ledger entries and the log line in one durable transaction."""
+        rows = [{"sequence": entry.sequence, "entry": encode(entry)} for entry in entries]
+        line = {name: getattr(mark, name) for name in mark.__dataclass_fields__}
+        try:
+            with self._engine.begin() as sql:
+                if rows:
+                    sql.execute(insert(LEDGER), rows)
+                sql.execute(insert(LOG).values(**line))
+        except SQLAlchemyError as error:
+            raise StoreError("the ledger could not be written, so nothing was sent") from error
+
+    def own(self, federation: FederationId) -> bytes | None:
+        """Return the algorithm's client state, if any was kept."""
+        query = select(OWN.c.state).where(OWN.c.federation == federation)
+        with self._engine.begin() as sql:
+            return sql.execute(query).scalar_one_or_none()
+
+    def keep(self, federation: FederationId, own: bytes) -> None:
+        """Keep the algorithm's client state."""
+        with self._engine.begin() as sql:
+            change = update(OWN).where(OWN.c.federation == federation).values(state=own)
+            if not sql.execute(change).rowcount:
+                sql.execute(insert(OWN).values(federation=federation, state=own))
+
+    def pin(self, federation: FederationId, key: bytes) -> bytes:
+        """Return the federation key known for this name, remembering ``key`` if there is none."""
+        query = select(KEYS.c.key).where(KEYS.c.federation == federation)
+        with self._engine.begin() as sql:
+            known = sql.execute(query).scalar_one_or_none()
+            if known is None:
+                sql.execute(insert(KEYS).values(federation=federation, key=key))
+            return key if known is None else bytes(known)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()

@@ -1,0 +1,1 @@
+"""Runs that answer a question, with their plots and reports."""

@@ -1,0 +1,1 @@
+"""How messages travel: in this process, or over HTTP."""

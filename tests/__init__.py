@@ -1,0 +1,1 @@
+"""Tests: one claim each, named as a sentence."""

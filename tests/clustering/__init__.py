@@ -1,0 +1,1 @@
+"""Vectors, partitions and matchings."""

@@ -1,0 +1,1 @@
+"""Noise, accounting, calibration, the ledger and its statement."""

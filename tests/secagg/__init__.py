@@ -1,0 +1,1 @@
+"""Secure aggregation: exact sums or clean aborts, and every pitfall refused."""
