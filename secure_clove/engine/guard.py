@@ -61,7 +61,7 @@ class Guard:
         """
         if Use.LOCAL in self._uses:
             self._take(Use.LOCAL)
-            return self._trainer.train_locally(model)
+            return self._trainer.train_locally(model, self._entropy.fork("local"))
         self._take(Use.UPDATE)
         return self._trainer.train(model, self._entropy.fork("update"))
 

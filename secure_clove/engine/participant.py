@@ -146,6 +146,20 @@ class Participant:
         self.model: Vector | None = None
 
     @property
+    def has_joined(self) -> bool:
+        """Whether configuration and roster were fetched and accepted."""
+        return self._membership is not None
+
+    @property
+    def config(self) -> Config:
+        """The accepted configuration.
+
+        Raises:
+            LocalProtocolError: not joined yet.
+        """
+        return self._joined[0]
+
+    @property
     def ledger(self) -> Ledger:
         """What this client has released so far, under its policy."""
         entries, policy = self._journal.entries(), self._policy

@@ -36,7 +36,7 @@ class Trainer(Protocol):
     def train(self, model: Vector, entropy: Entropy) -> Vector:
         """Return the model after local training with the plan's clipping and noise."""
 
-    def train_locally(self, model: Vector) -> Vector:
+    def train_locally(self, model: Vector, entropy: Entropy) -> Vector:
         """Return the model after local training without noise; the result must stay here."""
 
     def correct(self, model: Vector) -> int:

@@ -1,15 +1,16 @@
-"""A client's examples behind the few questions that an algorithm may ask."""
+"""A client's examples behind the few questions that the engine may ask: its `Trainer` port."""
 
-import copy
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from secure_clove.engine.plan import Config
 from secure_clove.errors import DataError
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.foundation.trees import Vector
 from secure_clove.learn.losses import loss_rows, outputs
-from secure_clove.learn.models import flat, load_flat
+from secure_clove.learn.models import architecture, flat, load_flat
 from secure_clove.learn.sgd import LocalSgd, TrainingSpec
 from secure_clove.learn.tasks import TorchTask, resident_module
 
@@ -23,20 +24,33 @@ class TorchLearner:
     client and one thread.
     """
 
-    def __init__(self, task: TorchTask, training: TrainingSpec, entropy: Entropy) -> None:
+    def __init__(self, task: TorchTask, training: TrainingSpec) -> None:
         """Build the resident module and check it against the examples and the spec.
 
         Args:
             task: Model, examples and loss.
             training: How to train; private if it clips and adds noise.
-            entropy: Source of batches and noise.
 
         Raises:
             DataError: the model does not fit the examples, or cannot be trained privately.
         """
-        self._task, self._entropy = task, entropy
+        self._task, self._training = task, training
         self._module = resident_module(task)
         self._sgd = LocalSgd(self._module, training, task.loss)
+
+    @classmethod
+    def of(cls, task: TorchTask, config: Config) -> Self:
+        """Return the learner that a federation's configuration asks for."""
+        plan, noise = config.training, config.privacy
+        spec = TrainingSpec(
+            learning_rate=plan.learning_rate,
+            momentum=plan.momentum,
+            steps=plan.steps,
+            rate=plan.rate,
+            clip=noise.clip if noise else None,
+            noise_multiplier=noise.update if noise else 0.0,
+        )
+        return cls(task, spec)
 
     @property
     def examples(self) -> int:
@@ -45,8 +59,13 @@ class TorchLearner:
 
     @property
     def held_out(self) -> int:
-        """Count of held-out examples."""
-        return len(self._task.held_out)
+        """Count of held-out examples; 0 for a task without classes, which has no hits to count."""
+        return len(self._task.held_out) if self._task.loss == "cross_entropy" else 0
+
+    @property
+    def architecture(self) -> str:
+        """Identifier of the model architecture."""
+        return architecture(self._module)
 
     def losses(self, models: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the loss of each training example under each model, shape (n, K).
@@ -59,38 +78,49 @@ class TorchLearner:
         """
         return loss_rows(self._module, models, examples=self._task.training, loss=self._task.loss)
 
-    def train(self, model: Vector) -> Vector:
+    def train(self, model: Vector, entropy: Entropy) -> Vector:
         """Return ``model``, shape (d,), after one local training.
+
+        Args:
+            model: Shape (d,).
+            entropy: Source of batches and noise.
 
         Raises:
             DataError: a model of another length, or the training diverged; nothing is returned.
         """
-        load_flat(self._module, model)
-        self._sgd.run(self._task.training, self._entropy)
-        trained = flat(self._module)
-        if not np.isfinite(trained).all():
-            raise DataError("the training diverged to NaN or infinity; lower the learning rate")
-        return trained
+        return self._trained(self._sgd, model, entropy)
+
+    def train_locally(self, model: Vector, entropy: Entropy) -> Vector:
+        """Return ``model`` after one local training without clipping and noise; it stays here.
+
+        Raises:
+            DataError: as `train`.
+        """
+        spec = self._training
+        plain = TrainingSpec(
+            learning_rate=spec.learning_rate,
+            momentum=spec.momentum,
+            steps=spec.steps,
+            rate=spec.rate,
+        )
+        return self._trained(LocalSgd(self._module, plain, self._task.loss), model, entropy)
 
     def correct(self, model: Vector) -> int:
         """Return how many held-out examples ``model`` classifies correctly.
 
         Raises:
-            DataError: a model of another length, or a task without classes.
+            DataError: a model of another length.
         """
-        if self._task.loss != "cross_entropy":
-            raise DataError("a task with loss 'mse' has no classes to count")
-        load_flat(self._module, model)
         if not self.held_out:
             return 0
+        load_flat(self._module, model)
         scores = outputs(self._module, self._task.held_out.x)
         return int((scores.argmax(1) == self._task.held_out.y).sum())
 
-    def for_exchange(self, *labels: str | int) -> "TorchLearner":
-        """Return this learner with the entropy of one exchange.
-
-        With simulated entropy a replay of the exchange draws the same batches and noise.
-        """
-        other = copy.copy(self)
-        other._entropy = self._entropy.fork(*labels)
-        return other
+    def _trained(self, sgd: LocalSgd, model: Vector, entropy: Entropy) -> Vector:
+        load_flat(self._module, model)
+        sgd.run(self._task.training, entropy)
+        trained = flat(self._module)
+        if not np.isfinite(trained).all():
+            raise DataError("the training diverged to NaN or infinity; lower the learning rate")
+        return trained

@@ -1,4 +1,4 @@
-"""Found a federation: sign its configuration and its roster with a key the coordinator never has."""
+"""Found a federation: sign configuration and roster with a key the coordinator never has."""
 
 from collections.abc import Mapping
 

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from secure_clove.engine.participant import Participant
 from secure_clove.engine.plan import Config
 from secure_clove.engine.state import RoundReport
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.trees import Vector
+from secure_clove.learn.learner import TorchLearner
+from secure_clove.learn.tasks import TorchTask
 from secure_clove.privacy.accounting import Totals
 from secure_clove.privacy.statement import statement
 
@@ -37,6 +40,23 @@ class ClientResult:
     def privacy(self) -> str:
         """The privacy statement in words."""
         return statement(self.spent, delta=self.delta, is_simulated=self.is_simulated)
+
+
+def client_result(participant: Participant, task: TorchTask, *, is_simulated: bool) -> ClientResult:
+    """Return what a participant of a closed federation takes home."""
+    config, ledger, model = participant.config, participant.ledger, participant.model
+    accuracy = None
+    if model is not None and len(task.held_out):
+        accuracy = TorchLearner.of(task, config).correct(model) / len(task.held_out)
+    return ClientResult(
+        client=participant.me,
+        rounds=config.rounds,
+        model=model,
+        accuracy=accuracy,
+        spent=ledger.totals(),
+        delta=ledger.delta,
+        is_simulated=is_simulated,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,12 +10,12 @@ from secure_clove.engine.policy import Policy
 from secure_clove.errors import LocalProtocolError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.seeds import Entropy
-from secure_clove.sdk.trainer import TaskTrainer as TorchLearner
+from secure_clove.learn.learner import TorchLearner
 from secure_clove.learn.tasks import TorchTask
 from secure_clove.sdk.config import Settings, plan
 from secure_clove.sdk.entropy import SystemEntropy
 from secure_clove.sdk.founding import sign_config, sign_roster
-from secure_clove.sdk.results import ClientResult, FederationResult
+from secure_clove.sdk.results import FederationResult, client_result
 from secure_clove.secagg.keys import Identity
 from secure_clove.stores.journal import SqlJournal
 from secure_clove.stores.sql import SqlStore
@@ -72,7 +72,10 @@ def simulate(
     result = FederationResult(
         config=config,
         rounds=coordinator.reports(config.federation),
-        clients={p.me: _result(p, tasks[p.me], config, source) for p in participants},
+        clients={
+            p.me: client_result(p, tasks[p.me], is_simulated=source.is_simulated)
+            for p in participants
+        },
     )
     store.close()
     return result
@@ -113,21 +116,3 @@ def _allowing(config: Config) -> Policy:
     """A simulated client allows what it is asked: the study's settings are the policy."""
     delta = config.privacy.delta if config.privacy else 1e-5
     return Policy(max_epsilon=float("inf"), delta=delta)
-
-
-def _result(
-    participant: Participant, task: TorchTask, config: Config, noise: Entropy
-) -> ClientResult:
-    ledger, model = participant.ledger, participant.model
-    accuracy = None
-    if model is not None and len(task.held_out):
-        accuracy = TorchLearner.of(task, config).correct(model) / len(task.held_out)
-    return ClientResult(
-        client=participant.me,
-        rounds=config.rounds,
-        model=model,
-        accuracy=accuracy,
-        spent=ledger.totals(),
-        delta=ledger.delta,
-        is_simulated=noise.is_simulated,
-    )

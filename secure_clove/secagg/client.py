@@ -4,7 +4,7 @@ A `SumClient` is a value that each step replaces. Drop the old one: keys live in
 they go as soon as no later step needs them. Source: protocol.md, "Messages of SCA-Full".
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Self
@@ -215,8 +215,8 @@ class SumClient:
         identity = self._identity_at(ClientStage.RECEIVED)
         size = self.session.length
         words = ring.narrow(vector, length=size, bits=self.session.ring_bits)
-        lower = [self._pair_key(keys, peer) for peer in self.u2 if peer < self.me]
-        higher = [self._pair_key(keys, peer) for peer in self.u2 if peer > self.me]
+        lower = self._pair_keys(keys, [peer for peer in self.u2 if peer < self.me])
+        higher = self._pair_keys(keys, [peer for peer in self.u2 if peer > self.me])
         own = self_mask_key(keys.seed, sid=self.session.sid, client=self.me)
         masks.apply(words, add=[own, *lower], subtract=higher)
         values = ring.to_bytes(words)
@@ -278,8 +278,9 @@ class SumClient:
     def _check_signatures(self, signatures: Signatures) -> None:
         if not signatures.signatures.keys() <= set(self.u3):  # R4.1
             raise UnknownClientError("R4: a signature comes from outside U3")
+        statement = self._consistency()
         for signer, signature in signatures.signatures.items():  # R4.2
-            verify(self.roster[signer], signature, *self._consistency())
+            verify(self.roster[signer], signature, *statement)
         count = len(signatures.signatures)
         if count < self.threshold:  # R4.3
             raise RemoteProtocolError(f"R4: {count} signatures on U3, {self.threshold} are needed")
@@ -291,15 +292,10 @@ class SumClient:
         parts = zip(u1, *shares, strict=True)
         return {peer: Entrusted(key=key, seed=seed) for peer, key, seed in parts}
 
-    def _pair_key(self, keys: SessionKeys, peer: ClientId) -> bytes:
-        return pair_mask_key(
-            keys.mask_secret,
-            self.adverts[peer].mask_key,
-            sid=self.session.sid,
-            h1=self.h1,
-            h2=hash_u2(self.u2),
-            pair=(self.me, peer),
-        )
+    def _pair_keys(self, keys: SessionKeys, peers: Sequence[ClientId]) -> list[bytes]:
+        bound = {"sid": self.session.sid, "h1": self.h1, "h2": hash_u2(self.u2)}
+        secret, publics = keys.mask_secret, {peer: self.adverts[peer].mask_key for peer in peers}
+        return [pair_mask_key(secret, publics[p], pair=(self.me, p), **bound) for p in peers]
 
     def _address(self, source: ClientId, target: ClientId) -> Address:
         return Address(sid=self.session.sid, h1=self.h1, source=source, target=target)

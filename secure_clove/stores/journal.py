@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from secure_clove.engine.ports import Mark
 from secure_clove.errors import StoreError
 from secure_clove.foundation.codec import decode, encode
-from secure_clove.foundation.ids import FederationId
+from secure_clove.foundation.ids import ClientId, FederationId
 from secure_clove.privacy.ledger import Entry
 from secure_clove.stores.engine import open_sqlite
 
@@ -48,6 +48,12 @@ OWN = Table(
     SCHEMA,
     Column("federation", String, primary_key=True),
     Column("state", LargeBinary, nullable=False),
+)
+NAMES = Table(
+    "names",
+    SCHEMA,
+    Column("federation", String, primary_key=True),
+    Column("client", String, nullable=False),
 )
 KEYS = Table(
     "federation_keys",
@@ -122,6 +128,18 @@ class SqlJournal:
             if known is None:
                 sql.execute(insert(KEYS).values(federation=federation, key=key))
             return key if known is None else bytes(known)
+
+    def name(self, federation: FederationId) -> ClientId | None:
+        """Return the name this client is enrolled under, if it is."""
+        query = select(NAMES.c.client).where(NAMES.c.federation == federation)
+        with self._engine.begin() as sql:
+            found = sql.execute(query).scalar_one_or_none()
+        return None if found is None else ClientId(found)
+
+    def remember(self, federation: FederationId, client: ClientId) -> None:
+        """Keep the name this client is enrolled under."""
+        with self._engine.begin() as sql:
+            sql.execute(insert(NAMES).values(federation=federation, client=client))
 
     def close(self) -> None:
         """Let go of the file."""

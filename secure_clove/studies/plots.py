@@ -129,12 +129,14 @@ def accuracy_by_client(accuracy: Mapping[str, float], assignment: Mapping[str, i
     about = f"Between {percent(low)} and {percent(high)} for {len(accuracy)} clients."
     with Drawing("clients", title="Accuracy by client", about=about, height=3.0) as sheet:
         (axes,) = sheet.axes()
-        places, labels, left = [], [], 0.0
         groups = [(model, list(group)) for model, group in groupby(order, key=assignment.get)]
+        places, labels, left = [], [], 0.0
         for model, members in groups:
             _cluster_bars(
                 sheet, axes, left, model, {client: accuracy[client] for client in members}
             )
+            mean, middle = fmean(map(accuracy.__getitem__, members)), left + (len(members) - 1) / 2
+            _name_cluster(axes, middle, model, mean, is_crowded=len(groups) > MOST_NAMED)
             places += [left + place for place in range(len(members))]
             labels += [sheet.outside(client, limit=12) for client in members]
             left += len(members) + max(1.0, len(order) / 40)

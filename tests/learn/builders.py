@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.foundation.trees import Vector
 from secure_clove.learn.learner import TorchLearner
 from secure_clove.learn.models import MakeModel, flat, linear
@@ -39,10 +38,8 @@ def task(*, model: MakeModel = make_linear, train: int = 20, test: int = 12) -> 
     return TorchTask(model=model, train=examples(train), test=examples(test, seed=1))
 
 
-def learner(
-    spec: TrainingSpec, *, model: MakeModel = make_linear, seed: int = 0, train: int = 20
-) -> TorchLearner:
-    return TorchLearner(task(model=model, train=train), spec, SimulatedEntropy(seed))
+def learner(spec: TrainingSpec, *, model: MakeModel = make_linear, train: int = 20) -> TorchLearner:
+    return TorchLearner(task(model=model, train=train), spec)
 
 
 def weights(model: MakeModel = make_linear, *, seed: int = 0) -> Vector:

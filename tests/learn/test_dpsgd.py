@@ -149,19 +149,20 @@ PRIVATE = TrainingSpec(learning_rate=0.5, steps=3, rate=0.5, clip=CLIP, noise_mu
 
 def test_the_same_simulated_entropy_gives_the_same_model_bit_by_bit() -> None:
     first, second = (
-        learner(PRIVATE, model=make_network, seed=4).train(weights(make_network)) for _ in range(2)
+        learner(PRIVATE, model=make_network).train(weights(make_network), SimulatedEntropy(4))
+        for _ in range(2)
     )
     np.testing.assert_array_equal(first, second)
 
 
 def test_other_entropy_gives_another_model() -> None:
-    first, second = (learner(PRIVATE, seed=seed).train(weights()) for seed in (4, 5))
+    first, second = (learner(PRIVATE).train(weights(), SimulatedEntropy(seed)) for seed in (4, 5))
     assert np.all(first != second)
 
 
 def test_an_empty_batch_is_a_step_of_pure_noise() -> None:
     spec = TrainingSpec(learning_rate=1.0, rate=1e-6, clip=CLIP, noise_multiplier=1.0)
-    moved = learner(spec, train=5).train(weights()) - weights()
+    moved = learner(spec, train=5).train(weights(), SimulatedEntropy(0)) - weights()
     grid = gradient_grid(CLIP, len(moved))
     # the noise of a step, divided by rate * n
     assert 0.3 < np.std(moved) * 5e-6 / (grid.sensitivity * grid.step) < 2
@@ -169,9 +170,9 @@ def test_an_empty_batch_is_a_step_of_pure_noise() -> None:
 
 def test_a_batch_in_many_parts_takes_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = TrainingSpec(learning_rate=0.5, steps=2, clip=CLIP, noise_multiplier=1.0)
-    whole = learner(spec, model=make_network).train(weights(make_network))
+    whole = learner(spec, model=make_network).train(weights(make_network), SimulatedEntropy(0))
     monkeypatch.setattr(dpsgd, "CELLS", 7 * len(whole))
-    parts = learner(spec, model=make_network).train(weights(make_network))
+    parts = learner(spec, model=make_network).train(weights(make_network), SimulatedEntropy(0))
     np.testing.assert_allclose(parts, whole, atol=2 * gradient_grid(CLIP, len(whole)).step)
 
 
@@ -240,4 +241,4 @@ def test_a_model_that_cannot_be_private_is_refused(
 
 def test_a_trainable_layer_that_is_never_used_is_refused() -> None:
     with pytest.raises(DataError, match="use it in forward"):
-        learner(PRIVATE, model=Idle).train(weights(Idle))
+        learner(PRIVATE, model=Idle).train(weights(Idle), SimulatedEntropy(0))

@@ -30,30 +30,37 @@ def test_losses_have_one_row_per_example_and_one_column_per_model() -> None:
 def test_training_lowers_the_losses() -> None:
     made = learner(PLAIN, model=make_network)
     start = weights(make_network)
-    before, after = made.losses(np.stack([start, made.train(start)])).mean(0)
+    before, after = made.losses(np.stack([start, made.train(start, SimulatedEntropy(0))])).mean(0)
     assert after < 0.7 * before
 
 
 def test_training_does_not_change_the_model_it_was_given() -> None:
     start = weights()
-    learner(PLAIN).train(start)
+    learner(PLAIN).train(start, SimulatedEntropy(0))
     np.testing.assert_array_equal(start, weights())
 
 
 @pytest.mark.parametrize("spec", [PLAIN, PRIVATE])
 def test_the_answers_do_not_depend_on_what_was_asked_before(spec: TrainingSpec) -> None:
     made, start = learner(spec, model=make_network), weights(make_network)
-    expected = made.for_exchange("train", 1).train(start)
+    expected = made.train(start, SimulatedEntropy(1))
     rows = made.losses(np.stack([start]))
-    made.train(weights(make_network, seed=9))
+    made.train(weights(make_network, seed=9), SimulatedEntropy(0))
     made.correct(expected)
-    np.testing.assert_array_equal(made.for_exchange("train", 1).train(start), expected)
+    np.testing.assert_array_equal(made.train(start, SimulatedEntropy(1)), expected)
     np.testing.assert_array_equal(made.losses(np.stack([start])), rows)
+
+
+def test_local_training_of_a_private_learner_has_no_noise() -> None:
+    plain = TrainingSpec(learning_rate=0.5, steps=2)
+    start, drawn = weights(), SimulatedEntropy(0)
+    expected = learner(plain).train(start, drawn)
+    np.testing.assert_array_equal(learner(PRIVATE).train_locally(start, drawn), expected)
 
 
 def test_another_exchange_draws_other_noise() -> None:
     made = learner(PRIVATE)
-    first, second = (made.for_exchange("train", r).train(weights()) for r in (1, 2))
+    first, second = (made.train(weights(), SimulatedEntropy(r)) for r in (1, 2))
     assert not np.array_equal(first, second)
 
 
@@ -67,7 +74,7 @@ def test_correct_counts_held_out_predictions() -> None:
 
 
 def test_nothing_held_out_gives_nothing_correct() -> None:
-    made = TorchLearner(task(test=0), PLAIN, SimulatedEntropy(0))
+    made = TorchLearner(task(test=0), PLAIN)
     assert made.correct(weights()) == 0
 
 
@@ -76,10 +83,8 @@ def test_a_regression_has_nothing_to_count() -> None:
     made = TorchLearner(
         TorchTask(model=lambda: linear(6, 6), train=(x, x), test=(x, x), loss="mse"),
         PLAIN,
-        SimulatedEntropy(0),
     )
-    with pytest.raises(DataError, match="no classes"):
-        made.correct(np.zeros(42))
+    assert (made.held_out, made.correct(np.zeros(42))) == (0, 0)
 
 
 def test_a_regression_is_trained() -> None:
@@ -87,21 +92,26 @@ def test_a_regression_is_trained() -> None:
     made = TorchLearner(
         TorchTask(model=lambda: linear(6, 6), train=(x, 2 * x), test=(x, x), loss="mse"),
         TrainingSpec(learning_rate=0.5, steps=50),
-        SimulatedEntropy(0),
     )
-    before, after = made.losses(np.stack([np.zeros(42), made.train(np.zeros(42))])).mean(0)
+    before, after = made.losses(
+        np.stack([np.zeros(42), made.train(np.zeros(42), SimulatedEntropy(0))])
+    ).mean(0)
     assert after < 0.1 * before
 
 
 def test_a_training_that_diverges_returns_nothing() -> None:
     made = learner(TrainingSpec(learning_rate=1e38, steps=5), model=make_network)
     with pytest.raises(DataError, match="lower the learning rate"):
-        made.train(weights(make_network))
+        made.train(weights(make_network), SimulatedEntropy(0))
 
 
 def test_a_model_of_another_architecture_is_refused_by_every_question() -> None:
     made, other = learner(PLAIN), np.zeros(5)
-    for ask in (made.train, made.correct, lambda model: made.losses(np.stack([model]))):
+    for ask in (
+        lambda model: made.train(model, SimulatedEntropy(0)),
+        made.correct,
+        lambda model: made.losses(np.stack([model])),
+    ):
         with pytest.raises(DataError, match="another architecture"):
             ask(other)
 
@@ -115,7 +125,6 @@ def test_five_private_rounds_learn_the_digits_of_a_client() -> None:
             test=(data.test_x, data.test_y),
         ),
         TrainingSpec(learning_rate=2.0, steps=5, clip=1.0, noise_multiplier=1.0),
-        SimulatedEntropy(0),
     )
-    trained = made.train(initial(lambda: linear(64, 10), 1, seed=0)[0])
+    trained = made.train(initial(lambda: linear(64, 10), 1, seed=0)[0], SimulatedEntropy(0))
     assert made.correct(trained) >= 0.85 * made.held_out

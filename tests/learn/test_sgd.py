@@ -30,7 +30,7 @@ def by_hand(spec: TrainingSpec) -> Vector:
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_without_privacy_full_batches_are_plain_sgd(momentum: float) -> None:
     spec = TrainingSpec(learning_rate=0.3, momentum=momentum, steps=7)
-    found = learner(spec, model=make_network).train(weights(make_network))
+    found = learner(spec, model=make_network).train(weights(make_network), SimulatedEntropy(0))
     np.testing.assert_allclose(found, by_hand(spec), atol=1e-5)
 
 
@@ -40,7 +40,7 @@ def test_a_clipping_norm_that_never_binds_is_plain_sgd_up_to_the_grid(rate: floa
         learner(
             TrainingSpec(learning_rate=0.3, momentum=0.5, steps=6, rate=rate, clip=clip),
             model=make_network,
-        ).train(weights(make_network))
+        ).train(weights(make_network), SimulatedEntropy(0))
         for clip in (None, 10.0)
     )
     np.testing.assert_allclose(clipped, plain, atol=0.01)
@@ -48,7 +48,9 @@ def test_a_clipping_norm_that_never_binds_is_plain_sgd_up_to_the_grid(rate: floa
 
 def test_momentum_starts_from_zero_in_each_training() -> None:
     made = learner(TrainingSpec(learning_rate=0.3, momentum=0.9, steps=3))
-    np.testing.assert_array_equal(made.train(weights()), made.train(weights()))
+    np.testing.assert_array_equal(
+        made.train(weights(), SimulatedEntropy(0)), made.train(weights(), SimulatedEntropy(0))
+    )
 
 
 def test_all_examples_enter_a_step_at_rate_one() -> None:
@@ -71,7 +73,7 @@ def test_batches_differ_in_size_and_hold_no_example_twice() -> None:
 
 def test_an_empty_batch_without_privacy_changes_nothing() -> None:
     spec = TrainingSpec(learning_rate=0.3, rate=1e-9)
-    np.testing.assert_array_equal(learner(spec).train(weights()), weights())
+    np.testing.assert_array_equal(learner(spec).train(weights(), SimulatedEntropy(0)), weights())
 
 
 def test_a_step_is_divided_by_the_expected_size_of_the_batch() -> None:
@@ -79,7 +81,7 @@ def test_a_step_is_divided_by_the_expected_size_of_the_batch() -> None:
     entropy.draw(8)  # the seed of dropout comes first
     batch = examples(20)[1][poisson_batch(20, 0.4, entropy)]
     start = np.zeros(len(weights()))
-    moved = learner(TrainingSpec(learning_rate=1.0, rate=0.4)).train(start)
+    moved = learner(TrainingSpec(learning_rate=1.0, rate=0.4)).train(start, SimulatedEntropy(0))
     # at scores of zero the gradient of a bias is 1/3 per example less the examples of its class
     expected = (np.bincount(batch, minlength=3) - len(batch) / 3) / (0.4 * 20)
     assert len(batch) != 8
@@ -89,7 +91,7 @@ def test_a_step_is_divided_by_the_expected_size_of_the_batch() -> None:
 def test_dropout_is_drawn_from_the_entropy() -> None:
     spec = TrainingSpec(learning_rate=0.3, steps=2)
     first, again, other = (
-        learner(spec, model=make_dropout, seed=seed).train(weights(make_dropout))
+        learner(spec, model=make_dropout).train(weights(make_dropout), SimulatedEntropy(seed))
         for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
@@ -98,7 +100,9 @@ def test_dropout_is_drawn_from_the_entropy() -> None:
 
 def test_training_leaves_the_generator_of_torch_alone() -> None:
     before = torch.get_rng_state()
-    learner(TrainingSpec(learning_rate=0.3), model=make_dropout).train(weights(make_dropout))
+    learner(TrainingSpec(learning_rate=0.3), model=make_dropout).train(
+        weights(make_dropout), SimulatedEntropy(0)
+    )
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -106,7 +110,7 @@ def test_private_training_prints_no_warning() -> None:
     made = learner(TrainingSpec(learning_rate=0.3, clip=1.0), model=make_linear)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        made.train(weights())
+        made.train(weights(), SimulatedEntropy(0))
 
 
 @pytest.mark.parametrize(

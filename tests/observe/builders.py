@@ -8,7 +8,7 @@ from secure_clove.observe.runs import AuditRow, RoundRecord, Summary
 CLIENTS = ("a", "b", "c", "d")
 
 
-def make_round(number: int = 1, **changes: Any) -> RoundRecord:
+def make_round(number: int = 1, /, **changes: object) -> RoundRecord:
     """Return a plausible round; ``changes`` replace fields."""
     fields: dict[str, Any] = {
         "round": number,
@@ -36,7 +36,7 @@ def make_round(number: int = 1, **changes: Any) -> RoundRecord:
     return RoundRecord(**(fields | changes))
 
 
-def make_audit(**changes: Any) -> AuditRow:
+def make_audit(**changes: object) -> AuditRow:
     """Return an attack that stayed inside its limit; ``changes`` replace fields."""
     fields: dict[str, Any] = {
         "metric": "AUC",
@@ -48,7 +48,7 @@ def make_audit(**changes: Any) -> AuditRow:
     return AuditRow(**(fields | changes))
 
 
-def make_summary(records: Sequence[RoundRecord] = (), **changes: Any) -> Summary:
+def make_summary(records: Sequence[RoundRecord] = (), /, **changes: object) -> Summary:
     """Return the summary of ``records``; ``changes`` replace fields."""
     fields: dict[str, Any] = {
         "config_hash": "ab" * 32,

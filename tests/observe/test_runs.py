@@ -21,12 +21,12 @@ from secure_clove.observe.runs import (
 )
 from tests.observe.builders import make_audit, make_round, make_summary
 
-SUMMARY_KEYS = set(
-    "schema_version config_hash dataset clients clusters rounds transport secure_aggregation "
-    "noise_mode entropy embedding ari_by_round ari_final first_round_ari_0_9 accuracy_mean "
-    "accuracy_by_client epsilon_embedding epsilon_update epsilon_total delta unit dropouts "
-    "bytes_up bytes_down wall_seconds audit".split()
-)
+SUMMARY_KEYS = """
+schema_version config_hash dataset clients clusters rounds transport secure_aggregation noise_mode
+entropy embedding ari_by_round ari_final first_round_ari_0_9 accuracy_mean accuracy_by_client
+epsilon_embedding epsilon_update epsilon_total delta unit dropouts bytes_up bytes_down wall_seconds
+audit
+"""
 
 
 def test_rounds_come_back_as_they_were_written(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_summary_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_summary_has_exactly_the_promised_keys(tmp_path: Path) -> None:
     write_summary(tmp_path / SUMMARY, make_summary())
-    assert set(msgspec.json.decode((tmp_path / SUMMARY).read_bytes())) == SUMMARY_KEYS
+    assert set(msgspec.json.decode((tmp_path / SUMMARY).read_bytes())) == set(SUMMARY_KEYS.split())
 
 
 def test_a_summary_leaves_no_draft_behind(tmp_path: Path) -> None:

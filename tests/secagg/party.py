@@ -76,6 +76,22 @@ def plain_sum(
     return total if about.ring_bits == 64 else total % np.uint64(2**32)
 
 
+class Scripted:
+    """Entropy that says what it is told to."""
+
+    is_simulated = True
+
+    def __init__(self, *draws: bytes) -> None:
+        self.draws = list(draws)
+
+    def draw(self, count: int) -> bytes:
+        drawn = self.draws.pop(0)
+        return drawn.ljust(count, b"\0")
+
+    def fork(self, *labels: str | int) -> "Scripted":
+        return self
+
+
 class Party:
     """Drives one session step by step; ``restarts`` sends the coordinator through its encoding."""
 

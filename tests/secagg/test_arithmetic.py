@@ -16,6 +16,7 @@ from secure_clove.errors import (
 )
 from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.secagg import masks, ring, shamir
+from tests.secagg.party import Scripted
 
 BITS = st.sampled_from([32, 64])
 SECRETS = st.binary(min_size=32, max_size=32)
@@ -160,6 +161,16 @@ def test_fewer_shares_fit_every_secret() -> None:
     matching = ((int.from_bytes(other, "big") + 2 * slope) % shamir.PRIME).to_bytes(33, "big")
 
     assert shamir.combine([shares[0], matching], shamir.weights([1, 2])) == other
+
+
+def test_coefficients_are_drawn_by_rejection_not_by_reduction() -> None:
+    outside, coefficient = shamir.PRIME.to_bytes(33, "big"), (5).to_bytes(33, "big")
+    entropy = Scripted(outside, coefficient)
+
+    shares = shamir.split(bytes(32), 2, count=2, entropy=entropy)
+
+    assert [shamir.element(share) for share in shares] == [5, 10]
+    assert not entropy.draws
 
 
 @pytest.mark.parametrize("xs", [(0, 1), (1, 1), (-1, 2), (shamir.PRIME, 1)])

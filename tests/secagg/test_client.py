@@ -331,15 +331,14 @@ def test_clients_with_other_views_of_u2_do_not_unmask_for_each_other() -> None:
     party = Party(session(7)).until("masked")
     fewer = inbox(party, A)
     del fewer[B]
-    vector = party.vectors[A]
-    client, _ = party.clients[A].receive_shares(Inbox(sealed=fewer)).mask(vector)
-    party.step("masked", without=[A])
-    others = tuple(c for c in ids(7) if c not in (A, B))
-    client, _ = client.agree(survivors((A, *others)))
-    signatures = {c: party.clients[c].agree(survivors((*others, B), (A,)))[1] for c in others}
+    mine, _ = party.clients[A].receive_shares(Inbox(sealed=fewer)).mask(party.vectors[A])
+    party.step("masked", without=[A, B])
+    alive = tuple(client for client in ids(7) if client != B)  # the same U3 for everybody
+    mine, _ = mine.agree(survivors(alive))
+    others = [party.clients[c].agree(survivors(alive, (B,)))[1] for c in alive if c != A]
 
     with pytest.raises(BadSignatureError):
-        client.unmask(Signatures(signatures={c: s.signature for c, s in signatures.items()}))
+        mine.unmask(Signatures(signatures={said.sender: said.signature for said in others}))
 
 
 def test_too_few_signatures_are_refused() -> None:

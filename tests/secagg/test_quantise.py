@@ -9,6 +9,7 @@ from secure_clove.errors import AbortedError, ConfigError, DataError
 from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.secagg import ring
 from secure_clove.secagg.quantise import Grid, Quantiser, ring_bits_for
+from tests.secagg.party import Scripted
 
 ENTROPY = SimulatedEntropy(3)
 FINE = Grid(step=2**-10, bound=4.0)
@@ -43,6 +44,12 @@ def test_rounding_has_no_bias() -> None:
         rounded = quantiser.decode(quantiser.encode(np.full(count, value), 32, ENTROPY), 32)
         assert set(np.unique(rounded)) == {np.floor(value), np.ceil(value)}
         assert abs(rounded.mean() - value) < 6 * 0.5 / np.sqrt(count)
+
+
+def test_grid_points_stay_even_if_every_random_bit_is_zero() -> None:
+    encoded = MIXED.encode(np.array([-1.0, 1.0, 7.0]), 32, Scripted(b"", b""))
+
+    assert MIXED.decode(encoded, 32).tolist() == [-1.0, 1.0, 7.0]
 
 
 def test_numbers_beyond_the_bound_are_clipped() -> None:

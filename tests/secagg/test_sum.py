@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -12,7 +13,7 @@ from secure_clove.errors import AbortedError
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import ClientId
 from secure_clove.secagg.client import ClientStage
-from secure_clove.secagg.messages import Masked, Unmask, body_limit
+from secure_clove.secagg.messages import Masked, body_limit
 from secure_clove.secagg.server import Stage, SumServer
 from secure_clove.secagg.transcript import threshold
 from tests.secagg.party import STEPS, Party, ids, plain_sum, session
@@ -191,14 +192,33 @@ def test_nothing_secret_shows_when_clients_or_messages_are_printed() -> None:
         assert repr(secret)[2:-1] not in printed
 
 
-def test_a_false_share_aborts_and_names_the_step_only() -> None:
-    party = Party(session(4)).until("unmask")
-    for client in ids(4):
+def answer_falsely(party: Party, liar: ClientId, kind: str) -> None:
+    """Run R4; one client gives a false share of one kind."""
+    for client in party.server.expected:
         answer = party.message("unmask", client)
-        assert isinstance(answer, Unmask)
-        false = {client: bytes(33)} if client == ids(4)[0] else {}
-        party.send("unmask", replace(answer, seeds={**answer.seeds, **false}))
+        if client == liar:
+            shares = dict(getattr(answer, kind))
+            falsified: Any = {kind: shares | {min(shares): bytes(33)}}
+            answer = replace(answer, **falsified)
+        party.send("unmask", answer)
+
+
+@pytest.mark.parametrize("kind", ["seeds", "keys"])
+def test_a_false_share_aborts_and_names_the_step_only(kind: str) -> None:
+    party = Party(session(7)).until("masked")
+    party.step("masked", without=ids(7)[:1])
+    party.step("consistency")
+    answer_falsely(party, min(party.server.u4), kind)
 
     with pytest.raises(AbortedError, match="R4") as caught:
         party.server.total(party.bodies)
     assert bytes(33).hex() not in str(caught.value)
+
+
+def test_exactly_t_answers_are_used_so_a_false_share_beyond_them_does_no_harm() -> None:
+    party = Party(session(7)).until("unmask")
+    answer_falsely(party, max(party.server.u4), "seeds")
+
+    np.testing.assert_array_equal(
+        party.server.total(party.bodies), plain_sum(party.session, party.vectors, ids(7))
+    )
