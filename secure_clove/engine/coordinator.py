@@ -139,8 +139,11 @@ class Coordinator:
                 tx.save_federation(name, encode(state))
             return Current(round=state.round, invitation=self._invitation(tx, state, client))
 
-    def put(self, sid: str, step: str, client: ClientId, body: bytes, now_ms: int) -> None:
+    def put(self, sid: str, step: str, client: ClientId, body: bytes, now_ms: int) -> bool:
         """Take one protocol message. The same message again changes nothing.
+
+        Returns:
+            Whether the session is at another stage now, so that whoever waits should look again.
 
         Raises:
             NotFoundError: no such session or step.
@@ -154,9 +157,11 @@ class Coordinator:
 
             machine = found.machine.receive(step, client, body, now_ms, bodies)
             if machine is found.machine:
-                return
+                return False
             tx.save_body(sid, step, client, body)
-            self._step(tx, name, sid, found.moved(machine), now_ms, received=len(body))
+            stepped = found.moved(machine)
+            self._step(tx, name, sid, stepped, now_ms, received=len(body))
+        return _stage(stepped) != _stage(found)
 
     def fetch(self, sid: str, resource: str, client: ClientId) -> bytes | None:
         """Return what a client needs for its next step; None: not yet.
@@ -292,6 +297,10 @@ def _serve(machine: SumServer, resource: str, client: ClientId, bodies: Bodies) 
             return encode(machine.survivors())
         case _:
             return encode(machine.signatures(bodies))
+
+
+def _stage(found: SessionState) -> Stage | bool:
+    return found.is_over if found.masked is None else found.masked.stage
 
 
 def _bodies(tx: Transaction, sid: str) -> Bodies:

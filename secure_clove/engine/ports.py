@@ -121,6 +121,9 @@ class Transaction(Protocol):
     def session(self, sid: str) -> tuple[FederationId, bytes] | None:
         """Return a session's federation and saved state."""
 
+    def sessions(self, federation: FederationId) -> tuple[str, ...]:
+        """Return the hex sids of every session a federation ever had."""
+
     def save_session(self, sid: str, federation: FederationId, state: bytes) -> None:
         """Save the state of a session."""
 

@@ -8,7 +8,7 @@ from secure_clove.algorithms.base import Exchange, Replies, Reveal
 from secure_clove.clustering.scores import agreement
 from secure_clove.engine.cohort import Party, parties
 from secure_clove.engine.each import EachServer
-from secure_clove.engine.messages import REPLY_STEP, ROSTER_TAG, Reply, Roster
+from secure_clove.engine.messages import ROSTER_TAG, Roster
 from secure_clove.engine.pipeline import from_ring, pack, unpack
 from secure_clove.engine.plan import Config, quantiser, releases, ring_bits
 from secure_clove.engine.policy import MOST_ATTEMPTS
@@ -21,13 +21,13 @@ from secure_clove.engine.state import (
     SessionState,
     Tally,
 )
+from secure_clove.engine.transcript import read_replies
 from secure_clove.errors import AbortedError
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.foundation.trees import Tree, Vector
 from secure_clove.privacy.accounting import totals
-from secure_clove.secagg import ring
 from secure_clove.secagg.server import SumServer
 from secure_clove.secagg.session import Carriage, Session
 
@@ -210,23 +210,16 @@ class Rounds:
         exchange = self._config.exchange(self.state.exchange)
         sums = {s.group: unpack(self._tx.artefact(s.content)) for s in self.state.sums}
         counts = {s.group: s.clients for s in self.state.sums}
-        each = {c: t for sid in self.state.replies for c, t in self._replies(exchange, sid).items()}
+        each = {c: t for sid in self.state.replies for c, t in self._replies(sid).items()}
         replies = Replies(each=each, sums=sums, counts=counts)
         self._hold(exchange.fold(self._inner(), replies))
 
-    def _replies(self, exchange: Exchange[Any, Any], sid: str) -> dict[ClientId, Tree]:
+    def _replies(self, sid: str) -> dict[ClientId, Tree]:
         found = self._tx.session(sid)
         each = decode(found[1], SessionState).each if found else None
         if each is None:
             raise AbortedError("a session of single replies is missing from the store")
-        bits, length = each.session.ring_bits, each.session.length
-        trees: dict[ClientId, Tree] = {}
-        for client in each.heard:
-            reply = decode(self._tx.body(sid, REPLY_STEP, client), Reply)
-            words = ring.widen(ring.from_bytes(reply.values, length=length, bits=bits))
-            blocks = from_ring(self._config, exchange, words, blocks=1, bits=bits, clients=1)
-            trees[client] = blocks[0]
-        return trees
+        return read_replies(self._tx, self._config, sid, each)
 
     # ---- sessions that are over
 

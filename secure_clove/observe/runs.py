@@ -65,8 +65,6 @@ class RoundRecord:
         epsilon_metrics: The same for released metrics.
         epsilon_total: All of it composed together, at most the sum of the three.
         delta: δ of every ε here.
-        noise_to_signal_embedding: Noise norm over signal norm of the clustering statistics.
-        noise_to_signal_update: The same for the model updates.
         clusters: Count of clients by model index.
         assignment: Model index by client.
         stable_share: Share of clients that kept their model, in [0, 1].
@@ -89,8 +87,6 @@ class RoundRecord:
     epsilon_metrics: float | None
     epsilon_total: float | None
     delta: float
-    noise_to_signal_embedding: float | None
-    noise_to_signal_update: float | None
     clusters: Mapping[str, int]
     assignment: Mapping[str, int]
     stable_share: float | None
@@ -112,8 +108,7 @@ class RoundRecord:
             _refuse_outside(name, getattr(self, name), 0.0, 1.0)
         spent = ("epsilon_embedding", "epsilon_update", "epsilon_metrics", "epsilon_total")
         counts = ("cohort", "bytes_up", "bytes_down", "seconds", "aborted_attempts")
-        noise = ("noise_to_signal_embedding", "noise_to_signal_update")
-        _refuse_negative(self, (*spent, *noise, *counts))
+        _refuse_negative(self, (*spent, *counts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

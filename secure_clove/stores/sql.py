@@ -64,6 +64,11 @@ class SqlTransaction:
     def __init__(self, connection: Connection, artefacts: Artefacts) -> None:
         self._sql, self._artefacts = connection, artefacts
 
+    @property
+    def connection(self) -> Connection:
+        """The open connection, for tables that an application keeps beside these."""
+        return self._sql
+
     def federation(self, name: FederationId) -> bytes | None:
         """Return the saved state of a federation."""
         query = select(FEDERATIONS.c.state).where(FEDERATIONS.c.name == name)
@@ -85,6 +90,11 @@ class SqlTransaction:
         query = select(SESSIONS.c.federation, SESSIONS.c.state).where(SESSIONS.c.sid == sid)
         row = self._sql.execute(query).one_or_none()
         return (row[0], row[1]) if row else None
+
+    def sessions(self, federation: FederationId) -> tuple[str, ...]:
+        """Return the hex sids of every session a federation ever had."""
+        query = select(SESSIONS.c.sid).where(SESSIONS.c.federation == federation)
+        return tuple(self._sql.execute(query.order_by(SESSIONS.c.sid)).scalars())
 
     def save_session(self, sid: str, federation: FederationId, state: bytes) -> None:
         """Save the state of a session."""

@@ -38,7 +38,6 @@ ROUND_HEAD = (
     "ε clustering",
     "ε updates",
     "ε total",
-    "Noise : signal",
     "Cluster sizes",
     "Clients",
     "Dropped out",
@@ -262,10 +261,8 @@ def _figures(
 
 def _rounds(records: Sequence[RoundRecord]) -> str:
     shown = records[-MOST_ROWS:]
-    lined = table("Rounds", ROUND_HEAD, [_round_row(record) for record in shown], left=(11,))
-    note = (
-        "Noise : signal is for clustering / model updates; a dash is a thing not sent or unknown."
-    )
+    lined = table("Rounds", ROUND_HEAD, [_round_row(record) for record in shown], left=(10,))
+    note = "A dash is a thing not sent or unknown."
     if len(shown) < len(records):
         note += f" The first {len(records) - len(shown)} rounds are in metrics.jsonl."
     return f'{lined}<p class="note">{safe(note)}</p>'
@@ -281,7 +278,6 @@ def _round_row(record: RoundRecord) -> list[str]:
         epsilon(record.epsilon_embedding),
         epsilon(record.epsilon_update),
         epsilon(record.epsilon_total),
-        f"{score(record.noise_to_signal_embedding)} / {score(record.noise_to_signal_update)}",
         " ".join(str(size) for _, size in sorted(record.clusters.items(), key=_numbered)),
         str(record.cohort - len(record.dropouts)),
         ", ".join(record.dropouts) or "—",

@@ -21,8 +21,6 @@ def make_round(number: int = 1, /, **changes: object) -> RoundRecord:
         "epsilon_metrics": 0.01,
         "epsilon_total": 0.31 * number,
         "delta": 1e-5,
-        "noise_to_signal_embedding": 0.2,
-        "noise_to_signal_update": None,
         "clusters": {"0": 2, "1": 2},
         "assignment": {"a": 0, "b": 0, "c": 1, "d": 1},
         "stable_share": None,

@@ -1,0 +1,91 @@
+"""From the coordinator's reports and the clients' own measurements to one record a round."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from secure_clove.clustering.scores import adjusted_rand_index
+from secure_clove.engine.participant import Progress
+from secure_clove.engine.state import RoundReport
+from secure_clove.foundation.ids import ClientId
+from secure_clove.observe.runs import RoundRecord
+
+
+class Recorder:
+    """Joins what each side knows of a round.
+
+    A model is measured when it is sent out again: the accuracy after round r comes with round r+1,
+    or with the closing. So a record is complete one round late.
+
+    Args:
+        clients: How many clients take part.
+        truth: True cluster of each client, where it is known.
+    """
+
+    def __init__(self, clients: int, truth: Mapping[ClientId, int]) -> None:
+        self._clients, self._truth = clients, truth
+        self._reports: dict[int, RoundReport] = {}
+        self._accuracy: dict[int, dict[ClientId, float]] = defaultdict(dict)
+        self._done = 0
+        self._traffic = (0, 0)
+
+    @property
+    def reported(self) -> int:
+        """Last round that the coordinator has reported."""
+        return max(self._reports, default=0)
+
+    def report(self, report: RoundReport) -> None:
+        """Take the coordinator's report of a round."""
+        self._reports[report.round] = report
+
+    def progress(self, progress: Progress) -> None:
+        """Take a client's measurement of the model it was sent in a round."""
+        if progress.accuracy is not None:
+            self._accuracy[progress.round][progress.client] = progress.accuracy
+
+    def complete(self, traffic: tuple[int, int], *, is_over: bool) -> list[RoundRecord]:
+        """Return the records that have become complete since the last call.
+
+        Args:
+            traffic: Bytes sent and received by all clients so far.
+            is_over: Whether nothing more will come.
+        """
+        records = []
+        while (number := self._done + 1) in self._reports and self._is_measured(number, is_over):
+            records.append(self._record(self._reports[number], traffic))
+            self._done, self._traffic = number, traffic
+        return records
+
+    def _is_measured(self, number: int, is_over: bool) -> bool:
+        measured = len(self._accuracy[number + 1]) == self._clients
+        return is_over or measured or number + 1 in self._reports
+
+    def _record(self, report: RoundReport, traffic: tuple[int, int]) -> RoundRecord:
+        accuracies = self._accuracy[report.round + 1].values()
+        following = self._reports.get(report.round + 1)
+        known = sorted(report.assignment.keys() & self._truth.keys())
+        sizes = Counter(report.assignment.values())
+        return RoundRecord(
+            round=report.round,
+            ari=adjusted_rand_index(
+                [self._truth[c] for c in known], [report.assignment[c] for c in known]
+            )
+            if known
+            else None,
+            agreement=report.agreement,
+            accuracy=sum(accuracies) / len(accuracies) if accuracies else None,
+            accuracy_released=following.accuracy_before if following else None,
+            epsilon_embedding=report.epsilon_embedding,
+            epsilon_update=report.epsilon_update,
+            epsilon_metrics=report.epsilon_metrics,
+            epsilon_total=report.epsilon_total,
+            delta=report.delta,
+            clusters={str(model): sizes[model] for model in sorted(sizes)},
+            assignment={str(client): model for client, model in report.assignment.items()},
+            stable_share=report.stable_share,
+            cohort=report.cohort,
+            dropouts=tuple(report.dropouts),
+            bytes_up=traffic[0] - self._traffic[0],
+            bytes_down=traffic[1] - self._traffic[1],
+            seconds=report.milliseconds / 1000,
+            aborted_attempts=report.aborted_attempts,
+        )
