@@ -47,7 +47,7 @@ class CloveState:
         is_settled: Whether clustering is over.
         has_placed: Whether this round's placing is done.
         has_trained: Whether this round's training is done.
-        stable_share: Share of the trained clients that declared stability.
+        stable_share: Share of the cohort that declared stability in the last training.
         accuracy: Noised held-out accuracy of the models sent out last.
     """
 
@@ -86,6 +86,8 @@ class Clove:
         parameters: Length d of a model.
         clusters: Number K of models.
         seed: Of the k-means starts.
+        smallest: Fewest clients in a cluster; smaller ones are dissolved, since their sum would
+            hide nobody. 1 keeps every cluster, as the paper does.
         stable_rounds: Equal assignments in a row before a client declares stability.
         stable_share: Share of declarations that ends the clustering.
         clustering_rounds: Most clusterings, hence most embeddings released; then the last stands.
@@ -94,6 +96,7 @@ class Clove:
     parameters: int
     clusters: int
     seed: int
+    smallest: int = 1
     stable_rounds: int = 2
     stable_share: float = 1.0
     clustering_rounds: int = 3
@@ -187,9 +190,9 @@ class Clove:
         if state.is_settled:  # line 15
             chosen = [state.centroid_models[nearest(state.centroids, v)] for v in vectors]
             return self._placed(state, dict(zip(clients, chosen, strict=True)))
-        found = cluster(
-            vectors, self.clusters, stream(self.seed, "k-means", state.round)
-        )  # line 11
+        rng = stream(self.seed, "k-means", state.round)
+        found = cluster(vectors, self.clusters, rng)  # line 11
+        found = dissolve(found, vectors, smallest=self.smallest)
         models = match(vectors, found.labels, models=self.clusters)  # line 12
         of_cluster = {int(c): int(m) for c, m in zip(found.labels, models, strict=True)}
         held = replace(
@@ -216,7 +219,8 @@ class Clove:
         for number, total in replies.sums.items():
             models[number] = averaged(state.models[number], total)
         heard = sum(replies.counts.values())
-        share = sum(float(t["stable"]) for t in replies.sums.values()) / heard if heard else None
+        declared = sum(float(total["stable"]) for total in replies.sums.values())
+        share = declared / len(state.cohort) if heard else None
         return replace(
             state,
             models=models,

@@ -15,7 +15,13 @@ Options = Mapping[str, int | float]
 
 
 def build(
-    name: str, *, parameters: int, clusters: int, seed: int, options: Options
+    name: str,
+    *,
+    parameters: int,
+    clusters: int,
+    seed: int,
+    smallest: int,
+    options: Options,
 ) -> Algorithm[Any, Any]:
     """Return the algorithm called ``name``.
 
@@ -24,6 +30,7 @@ def build(
         parameters: Length d of a model.
         clusters: Number K of models; algorithms with one model ignore it.
         seed: Of the algorithm's own choices.
+        smallest: Fewest clients a cluster may have.
         options: Settings of that algorithm alone.
 
     Raises:
@@ -33,7 +40,9 @@ def build(
     try:
         match name:
             case "clove":
-                return Clove(parameters=parameters, clusters=clusters, seed=seed, **own)
+                return Clove(
+                    parameters=parameters, clusters=clusters, seed=seed, smallest=smallest, **own
+                )
             case "fedavg":
                 return FedAvg(parameters=parameters, **own)
             case "ifca":
@@ -68,5 +77,7 @@ def surface() -> tuple[Surface, ...]:
             uses=tuple(sorted(use.value for use in exchange.uses)),
         )
         for name in NAMES
-        for exchange in build(name, parameters=1, clusters=2, seed=0, options={}).exchanges
+        for exchange in build(
+            name, parameters=1, clusters=2, seed=0, smallest=1, options={}
+        ).exchanges
     )

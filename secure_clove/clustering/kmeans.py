@@ -68,6 +68,29 @@ def cluster(vectors: NDArray[np.float64], clusters: int, rng: Rng) -> Clustering
     return Clustering(labels=labels, centroids=np.stack(means))
 
 
+def dissolve(found: Clustering, vectors: NDArray[np.float64], *, smallest: int) -> Clustering:
+    """Return the clustering without clusters of fewer than ``smallest`` members.
+
+    The smallest cluster goes first; each of its members joins the nearest of the others. One
+    cluster always remains.
+
+    Args:
+        found: What `cluster` found.
+        vectors: (M, K) the vectors it was found in.
+        smallest: Fewest members; a cluster's model is a sum over its members, which must hide one.
+    """
+    labels, centroids = found.labels, found.centroids
+    while len(centroids) > 1 and (sizes := np.bincount(labels)).min() < smallest:
+        kept = np.delete(np.arange(len(centroids)), sizes.argmin())
+        lost = labels == sizes.argmin()
+        labels = np.searchsorted(kept, labels)
+        labels[lost] = [nearest(centroids[kept], vector) for vector in vectors[lost]]
+        centroids = np.stack([vectors[labels == c].mean(axis=0) for c in range(len(kept))])
+    labels = _by_first_appearance(labels)
+    means = [vectors[labels == label].mean(axis=0) for label in range(len(centroids))]
+    return Clustering(labels=labels, centroids=np.stack(means))
+
+
 def nearest(centroids: NDArray[np.float64], vector: Vector) -> int:
     """Return the index of the centroid closest to ``vector``; the lowest when several are.
 
@@ -89,7 +112,7 @@ def _on_grid(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return steps * RESOLUTION
 
 
-def _by_first_appearance(found: NDArray[np.int32]) -> NDArray[np.int64]:
+def _by_first_appearance(found: NDArray[np.signedinteger]) -> NDArray[np.int64]:
     _, first, inverse = np.unique(found, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))
     return rank[inverse].astype(np.int64)

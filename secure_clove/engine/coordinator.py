@@ -243,8 +243,6 @@ class Coordinator:
                 return Invitation(
                     session=found.session,
                     ask=found.asks[client],
-                    block=found.party.block(client),
-                    blocks=len(found.party.groups),
                 )
         return None
 

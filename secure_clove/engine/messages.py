@@ -90,14 +90,10 @@ class Invitation:
     Attributes:
         session: The session object P, the same for its whole cohort.
         ask: Hash of this client's ask, one of the session's.
-        block: Which block of the vector is this client's.
-        blocks: How many blocks the vector has.
     """
 
     session: Session
     ask: Digest
-    block: int = 0
-    blocks: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

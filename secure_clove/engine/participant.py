@@ -239,8 +239,6 @@ class Participant:
             config,
             exchange,
             answer.reply,
-            block=invitation.block,
-            blocks=invitation.blocks,
             bits=session.ring_bits,
             entropy=self._noise.fork(config.federation, session.round, exchange.name, "rounding"),
         )
@@ -271,14 +269,14 @@ class Participant:
         exchange = config.exchange(session.phase.partition("/")[0])
         masked = exchange.reveal is Reveal.SUM
         bits = ring_bits(config, exchange, len(session.cohort) if masked else 1)
-        length = quantiser(config, exchange, invitation.blocks).length
+        length = quantiser(config, exchange).length
         carriage = Carriage.MASKED if masked else Carriage.EACH
         if (session.carriage, session.ring_bits, session.length) != (carriage, bits, length):
             raise RemoteProtocolError(f"the session does not carry '{exchange.name}' as configured")
         if session.min_cohort < config.min_cohort or self.me not in session.cohort:
             raise RemoteProtocolError("the session's cohort is not what the configuration promises")
-        if not 0 <= invitation.block < invitation.blocks or invitation.ask not in session.asks:
-            raise RemoteProtocolError("the seat does not exist in this session")
+        if invitation.ask not in session.asks:
+            raise RemoteProtocolError("the ask is not one of this session")
         if not 1 <= session.round <= config.rounds:
             raise RemoteProtocolError("the session is for a round that was never agreed")
         self._check_log(session, exchange)

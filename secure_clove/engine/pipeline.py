@@ -12,7 +12,7 @@ from secure_clove.engine.plan import Config, quantiser
 from secure_clove.engine.ports import Ring
 from secure_clove.errors import MalformedError
 from secure_clove.foundation.seeds import Entropy
-from secure_clove.foundation.trees import Tree, Vector, flatten, size, unflatten
+from secure_clove.foundation.trees import Tree, Vector, flatten, unflatten
 
 
 def pack(tree: Tree) -> bytes:
@@ -40,20 +40,15 @@ def to_ring(
     exchange: Exchange[Any, Any],
     reply: Tree,
     *,
-    block: int,
-    blocks: int,
     bits: int,
     entropy: Entropy,
 ) -> Ring:
-    """Put a reply into its block of an otherwise zero vector, on the public grids.
+    """Return a reply as ring elements on the public grids.
 
     Raises:
         ConfigError: the reply is not what the exchange declares.
     """
-    layout = exchange.layout
-    vector = np.zeros((blocks, size(layout)))
-    vector[block] = flatten(reply, layout)
-    return quantiser(config, exchange, blocks).encode(vector.ravel(), bits, entropy)
+    return quantiser(config, exchange).encode(flatten(reply, exchange.layout), bits, entropy)
 
 
 def from_ring(
@@ -61,17 +56,14 @@ def from_ring(
     exchange: Exchange[Any, Any],
     ring: Ring,
     *,
-    blocks: int,
     bits: int,
     clients: int,
-) -> list[dict[str, Vector]]:
-    """Return the named arrays of every block of a sum over ``clients``, or of a single reply.
+) -> dict[str, Vector]:
+    """Return the named arrays of a sum over ``clients``, or of a single reply.
 
     Raises:
         AbortedError: a number that no honest replies can sum to.
     """
-    layout = exchange.layout
-    numbers = quantiser(config, exchange, blocks)
+    numbers = quantiser(config, exchange)
     numbers.check_range(ring, bits, clients=clients)
-    vector = numbers.decode(ring, bits)
-    return [unflatten(block, layout) for block in vector.reshape(blocks, size(layout))]
+    return unflatten(numbers.decode(ring, bits), exchange.layout)

@@ -146,6 +146,7 @@ class Config:
             parameters=self.parameters,
             clusters=self.clusters,
             seed=self.seed,
+            smallest=self.min_cohort,
             options=self.options,
         )
 
@@ -206,10 +207,10 @@ def grid(config: Config, content: Content) -> Grid:
             return Grid(step=1.0, bound=float(config.max_examples + reach))
 
 
-def quantiser(config: Config, exchange: Exchange[Any, Any], blocks: int) -> Quantiser:
-    """Return the quantiser of a reply of ``blocks`` equal blocks."""
+def quantiser(config: Config, exchange: Exchange[Any, Any]) -> Quantiser:
+    """Return the quantiser of a reply."""
     parts = [(math.prod(part.shape), grid(config, part.content)) for part in exchange.parts]
-    return Quantiser(parts=tuple(parts * blocks))
+    return Quantiser(parts=tuple(parts))
 
 
 def ring_bits(config: Config, exchange: Exchange[Any, Any], clients: int) -> int:
@@ -218,4 +219,4 @@ def ring_bits(config: Config, exchange: Exchange[Any, Any], clients: int) -> int
     Raises:
         ConfigError: even 64 bits could overflow.
     """
-    return ring_bits_for(quantiser(config, exchange, 1).largest_sum(clients))
+    return ring_bits_for(quantiser(config, exchange).largest_sum(clients))

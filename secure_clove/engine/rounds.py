@@ -1,12 +1,13 @@
 """How a federation moves on through rounds, exchanges and sessions, inside one transaction."""
 
 import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from secure_clove.algorithms.base import Exchange, Replies, Reveal
 from secure_clove.clustering.scores import agreement
-from secure_clove.engine.cohort import Party, parties
 from secure_clove.engine.each import EachServer
 from secure_clove.engine.messages import ROSTER_TAG, Roster
 from secure_clove.engine.pipeline import from_ring, pack, unpack
@@ -26,7 +27,7 @@ from secure_clove.errors import AbortedError
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.seeds import Entropy
-from secure_clove.foundation.trees import Tree, Vector
+from secure_clove.foundation.trees import Tree
 from secure_clove.privacy.accounting import totals
 from secure_clove.secagg.server import SumServer
 from secure_clove.secagg.session import Carriage, Session
@@ -156,41 +157,49 @@ class Rounds:
     # ---- exchanges
 
     def _open(self, exchange: Exchange[Any, Any], inner: object) -> bool:
-        """Open the sessions of an exchange; False if there is nobody to ask."""
-        groups = {client: exchange.group(inner, client) for client in exchange.cohort(inner)}
-        if exchange.reveal is Reveal.SUM:
-            found = parties(groups, self._config.min_cohort)
-        else:
-            found = (Party(groups=(0,), clients=dict.fromkeys(groups, 0)),) if groups else ()
+        """Open a session for each group large enough to hide a client; False if there is none.
+
+        The members of a smaller group sit this exchange out: its sum would show one of them.
+        """
+        groups: dict[int, list[ClientId]] = defaultdict(list)
+        for client in exchange.cohort(inner):
+            groups[exchange.group(inner, client)].append(client)
+        least = self._config.min_cohort if exchange.reveal is Reveal.SUM else 1
+        found = {group: clients for group, clients in groups.items() if len(clients) >= least}
         if not found:
             return False
         held = {**self.state.held, exchange.name: self.state.held.get(exchange.name, 0) + 1}
         self.state = replace(self.state, exchange=exchange.name, sums=(), replies=(), held=held)
-        for party in found:
-            self._open_session(exchange, inner, party, attempt=1)
+        for group in sorted(found):
+            self._open_session(exchange, inner, group, found[group], attempt=1)
         return True
 
     def _open_session(
-        self, exchange: Exchange[Any, Any], inner: object, party: Party, *, attempt: int
+        self,
+        exchange: Exchange[Any, Any],
+        inner: object,
+        group: int,
+        clients: Sequence[ClientId],
+        *,
+        attempt: int,
     ) -> None:
         asks = {
-            client: self._tx.save_artefact(pack(exchange.ask(inner, client)))
-            for client in party.clients
+            client: self._tx.save_artefact(pack(exchange.ask(inner, client))) for client in clients
         }
         masked = exchange.reveal is Reveal.SUM
-        numbers = quantiser(self._config, exchange, len(party.groups))
+        numbers = quantiser(self._config, exchange)
         session = Session(
             federation=self._config.federation,
             config=self._config.hash,
             roster=self._roster().hash,
             round=self.state.round,
-            phase=f"{exchange.name}/{'+'.join(map(str, party.groups))}",
+            phase=f"{exchange.name}/{group}",
             attempt=attempt,
             carriage=Carriage.MASKED if masked else Carriage.EACH,
-            cohort=tuple(sorted(party.clients)),
+            cohort=tuple(sorted(clients)),
             asks=tuple(sorted(set(asks.values()))),
             length=numbers.length,
-            ring_bits=ring_bits(self._config, exchange, len(party.clients) if masked else 1),
+            ring_bits=ring_bits(self._config, exchange, len(clients) if masked else 1),
             min_cohort=self._config.min_cohort,
             stage_ms=self._config.stage_ms,
             nonce=self._entropy.draw(32),
@@ -201,7 +210,7 @@ class Rounds:
             if masked
             else EachServer.open(session, keys, self._now, reach=reach)
         )
-        opened = SessionState(party=party, asks=asks).moved(machine)
+        opened = SessionState(group=group, asks=asks).moved(machine)
         sid = session.sid.hex()
         self._tx.save_session(sid, self._config.federation, encode(opened))
         self.state = replace(self.state, open=(*self.state.open, sid))
@@ -234,27 +243,22 @@ class Rounds:
     def _take_sum(self, sid: str, ended: SessionState, machine: SumServer) -> None:
         """Keep the sums of a masked session, or try again if there are none."""
         try:
-            blocks = self._unmask(sid, ended, machine)
+            total = self._unmask(sid, ended, machine)
         except AbortedError as error:
             aborted = ended.moved(machine.abort(str(error)))
             self._tx.save_session(sid, self._config.federation, encode(aborted))
             self._try_again(ended, str(error))
             return
-        for group, tree in zip(ended.party.groups, blocks, strict=True):
-            found = GroupSum(
-                group=group,
-                content=self._tx.save_artefact(pack(tree)),
-                clients=sum(ended.party.clients[client] == group for client in machine.u3),
-            )
-            self.state = replace(self.state, sums=(*self.state.sums, found))
+        content = self._tx.save_artefact(pack(total))
+        found = GroupSum(group=ended.group, content=content, clients=len(machine.u3))
+        self.state = replace(self.state, sums=(*self.state.sums, found))
 
-    def _unmask(self, sid: str, ended: SessionState, machine: SumServer) -> list[dict[str, Vector]]:
+    def _unmask(self, sid: str, ended: SessionState, machine: SumServer) -> Tree:
         total = machine.total(lambda step, who: self._tx.body(sid, step, who))
         return from_ring(
             self._config,
             self._config.exchange(self.state.exchange),
             total,
-            blocks=len(ended.party.groups),
             bits=ended.session.ring_bits,
             clients=len(machine.u3),
         )
@@ -267,11 +271,10 @@ class Rounds:
         attempt = ended.session.attempt
         said = {"round": self.state.round, "phase": phase, "attempt": attempt, "reason": reason}
         self._tx.announce(name, "aborted", encode(said))
-        left = {c: g for c, g in ended.party.clients.items() if c in self.state.present}
+        left = [client for client in ended.session.cohort if client in self.state.present]
         if attempt < MOST_ATTEMPTS and len(left) >= self._config.min_cohort:
-            party = Party(groups=tuple(sorted(set(left.values()))), clients=left)
             exchange = self._config.exchange(self.state.exchange)
-            self._open_session(exchange, self._inner(), party, attempt=attempt + 1)
+            self._open_session(exchange, self._inner(), ended.group, left, attempt=attempt + 1)
 
     # ---- the algorithm's own state
 

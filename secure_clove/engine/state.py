@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from secure_clove.engine.cohort import Party
 from secure_clove.engine.each import EachServer
 from secure_clove.engine.messages import Signed
 from secure_clove.foundation.ids import ClientId, Digest
@@ -93,13 +92,13 @@ class SessionState:
 
     Attributes:
         machine: The protocol machine, masked or single replies.
-        party: Groups and clients.
+        group: Whose sum it computes, of the groups of its exchange.
         asks: Hash of each client's ask.
     """
 
     masked: SumServer | None = None
     each: EachServer | None = None
-    party: Party
+    group: int
     asks: Mapping[ClientId, Digest]
 
     @property

@@ -43,7 +43,7 @@ def read_replies(
     for client in sorted(server.heard):
         reply = decode(tx.body(sid, REPLY_STEP, client), Reply)
         words = ring.widen(ring.from_bytes(reply.values, length=length, bits=bits))
-        found[client] = from_ring(config, exchange, words, blocks=1, bits=bits, clients=1)[0]
+        found[client] = from_ring(config, exchange, words, bits=bits, clients=1)
     return found
 
 

@@ -1,0 +1,315 @@
+"""A1: membership inference by a server that sends trap models instead of honest ones.
+
+The adversary chooses the models of all T releases that the run made. Everything is chosen on a
+first lot of games, the pattern of the traps and the attacker; what is reported comes from fresh
+games.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from secure_clove.clustering.embedding import Embedding, embed
+from secure_clove.engine.plan import PrivacyPlan
+from secure_clove.engine.ports import Trainer
+from secure_clove.foundation.ids import ClientId
+from secure_clove.foundation.seeds import Entropy
+from secure_clove.foundation.trees import Vector
+from secure_clove.sdk.entropy import SystemEntropy
+from threat_models import statistics as stats
+from threat_models import traps
+from threat_models.base import Case, Extra, NotApplicable, Outcome, Tick, Verdict
+from threat_models.game import ATTACKERS, Game, Mechanism, Replayed, guarded
+from threat_models.statistics import Scores
+
+LEVEL = 0.999
+"""Confidence of every interval and lower bound here, so that correct code is rarely accused."""
+
+TIGHT = 0.02
+"""An audit whose AUC ends further below the bound has not tried hard enough."""
+
+SCREENING = 4
+"""Part of the trials, one in so many, spent on each pattern for choosing among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a run promises about one example's embeddings.
+
+    Attributes:
+        releases: Count T of releases.
+        multiplier: Noise multiplier m of each; None: no noise and no promise.
+        delta: At which epsilon is stated.
+    """
+
+    releases: int
+    multiplier: float | None
+    delta: float
+
+    @property
+    def mu(self) -> float:
+        """sqrt(T) / m; infinite without noise."""
+        return math.inf if self.multiplier is None else stats.mu_of(self.releases, self.multiplier)
+
+    @property
+    def epsilon(self) -> float:
+        """The claimed epsilon; infinite without noise."""
+        return math.inf if self.multiplier is None else stats.epsilon_of(self.mu, self.delta)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Target:
+    """The example under attack and what the adversary aims at it.
+
+    Attributes:
+        trainer: Its client's trainer.
+        index: Its place among the client's examples.
+        models: Trap models (T, K, d) by pattern.
+        gap: How far it stands out from public examples; negative: it does not.
+    """
+
+    trainer: Trainer
+    index: int
+    models: dict[str, Vector] = field(repr=False)
+    gap: float
+
+    def game(self, pattern: str, mechanism: Mechanism) -> Game:
+        """Return the game with one pattern's models."""
+        models = self.models[pattern]
+        inside = Replayed(self.trainer)
+        outside = Replayed(self.trainer, without=self.index)
+        moved = [
+            embed(inside.losses(each), Embedding.DIRECTIONAL).mean
+            - embed(outside.losses(each), Embedding.DIRECTIONAL).mean
+            for each in models
+        ]
+        return Game(
+            inside=inside,
+            outside=outside,
+            models=models,
+            mechanism=mechanism,
+            shift=np.concatenate(moved),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Played:
+    """Scores of the fresh games and who made them."""
+
+    pattern: str
+    attacker: str
+    inside: Scores = field(repr=False)
+    outside: Scores = field(repr=False)
+
+
+def units(trials: int) -> int:
+    """Return how many ticks `play` gives."""
+    return 2 * (trials + len(traps.PATTERNS) * (trials // SCREENING))
+
+
+def play(
+    target: Target, mechanism: Mechanism, trials: int, *, entropy: Entropy, tick: Tick
+) -> Played:
+    """Choose pattern and attacker on screening games, then play ``trials`` fresh ones a world."""
+    chosen, best = None, -math.inf
+    for pattern in target.models:
+        game = target.game(pattern, mechanism)
+        lots = _lots(game, trials // SCREENING, entropy.fork("screening", pattern), tick)
+        for name, weights, found, error in _screened(game, *lots):
+            if found > best + (2 * error if chosen else 0.0):  # the simpler one in doubt
+                chosen, best = (game, pattern, name, weights), found
+    if chosen is None:
+        raise ValueError("there is always a first attacker")
+    game, pattern, name, weights = chosen
+    inside, outside = _lots(game, trials, entropy.fork("fresh"), tick)
+    return Played(
+        pattern=pattern, attacker=name, inside=inside @ weights, outside=outside @ weights
+    )
+
+
+def _lots(game: Game, trials: int, entropy: Entropy, tick: Tick) -> tuple[Scores, Scores]:
+    inside = game.play(trials, is_inside=True, entropy=entropy, tick=tick)
+    return inside, game.play(trials, is_inside=False, entropy=entropy, tick=tick)
+
+
+def _screened(
+    game: Game, inside: Scores, outside: Scores
+) -> Iterator[tuple[str, Vector, float, float]]:
+    """Yield each attacker, trained on half of the games, with its AUC on the rest and its error."""
+    half = len(inside) // 2
+    for name, train in ATTACKERS.items():
+        weights = train(game, inside[:half], outside[:half])
+        yes, no = inside[half:] @ weights, outside[half:] @ weights
+        found = stats.auc(yes, no)
+        yield name, weights, found, math.sqrt(1 / (6 * half))
+
+
+def judge(played: Played, claim: Claim) -> dict[str, Extra]:
+    """Return what the scores say against the claim, as extras of a verdict."""
+    mu = stats.mu_lower_bound(played.inside, played.outside, LEVEL)
+    count = len(played.inside)
+    found: dict[str, Extra] = {
+        "epsilon_lower_bound": stats.epsilon_of(mu, claim.delta),
+        "epsilon_lower_bound_clopper_pearson": stats.epsilon_lower_bound(
+            played.inside, played.outside, delta=claim.delta, level=LEVEL
+        ),
+        "epsilon_claimed": claim.epsilon if math.isfinite(claim.epsilon) else None,
+        "delta": claim.delta,
+        "mu_lower_bound": mu,
+        "mu_claimed": claim.mu if math.isfinite(claim.mu) else None,
+        "releases": claim.releases,
+        "noise_multiplier": claim.multiplier,
+        "pattern": played.pattern,
+        "attacker": played.attacker,
+    }
+    for name, fpr in (("1_percent", 0.01), ("0_1_percent", 0.001)):
+        hits = stats.hits_at(played.inside, played.outside, fpr)
+        low, high = stats.share_interval(hits, count, LEVEL)
+        found[f"tpr_at_{name}"] = hits / count
+        found[f"tpr_at_{name}_low"], found[f"tpr_at_{name}_high"] = low, high
+        found[f"tpr_at_{name}_bound"] = (
+            stats.tpr_bound(claim.mu, fpr) if claim.multiplier is not None else None
+        )
+    return found
+
+
+def is_refuted(claim: Claim, found: dict[str, Extra]) -> bool:
+    """Return whether a lower bound passes the claim."""
+    bounds = (found["epsilon_lower_bound"], found["epsilon_lower_bound_clopper_pearson"])
+    return any(isinstance(bound, float) and bound > claim.epsilon for bound in bounds)
+
+
+# ---- on a finished run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrapModels:
+    """The attack on a run; see the module."""
+
+    code: str = "A1"
+    title: str = "Membership, with trap models"
+    adversary: str = (
+        "a server that sends one client models made to expose one example; it knows that example, "
+        "public examples of the same kind, a class the client does not hold, and the noise's law"
+    )
+
+    def work(self, case: Case, trials: int) -> int:
+        """Return how many units of work `run` will tell about."""
+        return units(trials)
+
+    def run(self, case: Case, trials: int, tick: Tick) -> Outcome:
+        """Play the game with the client whose example stands out most among all that took part."""
+        releases = case.view.releases
+        if not releases:
+            return NotApplicable(reason="no client released a loss embedding in this run")
+        case.world.check(case.view.config)
+        client = max(sorted(releases), key=lambda one: releases[one])
+        plan = case.view.config.privacy
+        claim = claim_of(plan, releases[client])
+        every = targets(case, client, releases[client])
+        target = max(every, key=lambda one: one.gap)
+        played = play(target, guarded(plan), trials, entropy=SystemEntropy(), tick=tick)
+        return _verdict(played, claim, bare(every), client=client, tripped=tripped(target))
+
+
+def claim_of(plan: PrivacyPlan | None, releases: int) -> Claim:
+    """Return what a run under ``plan`` promises about ``releases`` embeddings."""
+    if plan is None:
+        return Claim(releases=releases, multiplier=None, delta=1e-5)
+    return Claim(releases=releases, multiplier=plan.embedding, delta=plan.delta)
+
+
+def targets(case: Case, client: ClientId, releases: int) -> list[Target]:
+    """Return every training example of ``client`` as a target; the other clients' are public."""
+    config, federation = case.view.config, case.world.federation
+    own = federation.clients[client]
+    public = np.concatenate(
+        [data.train_x for name, data in federation.clients.items() if name != client]
+    )
+    trainer = case.world.learner(client, config)
+    heights = {name: make(releases, config.clusters) for name, make in traps.PATTERNS.items()}
+    made = []
+    for index, x in enumerate(own.train_x):
+        where = traps.direction(x, public)
+        trap = traps.trap_class(own, index, federation.classes)
+        models = {
+            name: traps.models(found, x, where, trap=trap, classes=federation.classes)
+            for name, found in heights.items()
+        }
+        made.append(Target(trainer=trainer, index=index, models=models, gap=where.gap))
+    return made
+
+
+def tripped(target: Target) -> float:
+    """Return the share of the client's other examples that any of the traps catches too."""
+    caught = np.zeros(target.trainer.examples, dtype=bool)
+    for models in target.models.values():
+        for each in models:
+            caught |= np.ptp(target.trainer.losses(each), axis=1) > 1e-6
+    return float(np.delete(caught, target.index).mean())
+
+
+def bare(every: list[Target]) -> Played:
+    """Return the game without privacy, once for every target: nothing in it is random."""
+    games = [target.game("spike", guarded(None)) for target in every]
+    entropy = SystemEntropy()
+
+    def score(game: Game, *, is_inside: bool) -> float:
+        seen = game.play(1, is_inside=is_inside, entropy=entropy, tick=lambda _: None)
+        return float(seen[0] @ game.shift)
+
+    return Played(
+        pattern="spike",
+        attacker="matched filter",
+        inside=np.array([score(game, is_inside=True) for game in games]),
+        outside=np.array([score(game, is_inside=False) for game in games]),
+    )
+
+
+def _verdict(
+    played: Played, claim: Claim, raw: Played, *, client: ClientId, tripped: float
+) -> Verdict:
+    found = judge(played, claim)
+    reached = stats.auc(played.inside, played.outside)
+    bound = stats.auc_bound(claim.mu) if claim.multiplier is not None else None
+    passed = not is_refuted(claim, found)
+    tight = bound is not None and bound - reached <= TIGHT
+    extras = {"client": client, "others_tripped": tripped, "is_tight": tight, **found}
+    return Verdict(
+        metric="auc",
+        with_defence=reached,
+        without_defence=stats.auc(raw.inside, raw.outside),
+        bound=bound,
+        interval_with=stats.auc_interval(played.inside, played.outside, LEVEL),
+        interval_without=stats.auc_interval(raw.inside, raw.outside, LEVEL),
+        level=LEVEL,
+        trials=len(played.inside),
+        passed=passed,
+        verdict=_words(claim, passed=passed, tight=tight),
+        note=_note(claim, found, tripped),
+        extras=extras,
+    )
+
+
+def _words(claim: Claim, *, passed: bool, tight: bool) -> str:
+    if claim.multiplier is None:
+        return "no promise: the run had no privacy"
+    if not passed:
+        return "LEAK: the claim is refuted"
+    return "holds, and the audit is tight" if tight else "holds, but the audit is loose"
+
+
+def _note(claim: Claim, found: dict[str, Extra], tripped: float) -> str:
+    head = (
+        f"A server that sends trap models in all {claim.releases} embedding releases, made from "
+        f"the target and public examples ({100 * tripped:.0f} % of the client's other examples "
+        "react to them)"
+    )
+    if claim.multiplier is None:
+        return f"{head}, meets no noise in this run."
+    return (
+        f"{head}, proves an epsilon of at least {found['epsilon_lower_bound']:.2f} at 99.9 % "
+        f"confidence; the run claims {claim.epsilon:.2f} at delta {claim.delta:g}."
+    )
