@@ -111,7 +111,9 @@ def enrol(sql: Connection, federation: FederationId, client: ClientId, public: b
     """
     keys = enrolled(sql, federation)
     if any(key == public for other, key in keys.items() if other != client):
-        raise ConflictError("another client of this federation has this identity key; make a new one")
+        raise ConflictError(
+            "another client of this federation has this identity key; make a new one"
+        )
     of_client = (ENROLMENTS.c.federation == federation) & (ENROLMENTS.c.client == client)
     sql.execute(update(ENROLMENTS).where(of_client).values(public_key=public))
 

@@ -66,5 +66,5 @@ def _counted(receive: Receive, most: int) -> Receive:
 
 
 def _declared(headers: Sequence[tuple[bytes, bytes]]) -> int:
-    """Return the declared length; 0 if there is none. The server has checked that it is a number."""
+    """Return the declared length, which the server has checked to be a number; 0 without one."""
     return next((int(value) for name, value in headers if name == b"content-length"), 0)

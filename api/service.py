@@ -7,8 +7,9 @@ process on the same database is noticed within `LOOK_S`.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from api import database
@@ -16,11 +17,12 @@ from api.changes import Changes
 from api.settings import Settings
 from secure_clove.engine.coordinator import Coordinator
 from secure_clove.engine.each import ENVELOPE_BYTES
-from secure_clove.engine.messages import REPLY_STEP, Charter, Current, Roster
-from secure_clove.engine.state import FederationState, RoundReport, SessionState
+from secure_clove.engine.messages import REPLY_STEP, Current, Roster
+from secure_clove.engine.ports import Transaction
+from secure_clove.engine.state import FederationState, SessionState
 from secure_clove.errors import NotFoundError
 from secure_clove.foundation.codec import decode, encode
-from secure_clove.foundation.ids import ClientId, Digest, FederationId
+from secure_clove.foundation.ids import ClientId, FederationId
 from secure_clove.sdk.entropy import SystemEntropy
 from secure_clove.secagg.messages import body_limit
 from secure_clove.secagg.session import Carriage, Session
@@ -28,6 +30,7 @@ from secure_clove.stores.sql import SqlStore
 from secure_clove.transport.signing import Claim
 
 T = TypeVar("T")
+Look = Callable[[], Awaitable[bytes | None]]
 
 LOG = logging.getLogger(__name__)
 
@@ -99,6 +102,19 @@ class Service:
         deadline, now = self.coordinator.deadline(), self.now_ms()
         return deadline is not None and deadline <= now and self.coordinator.tick(now)
 
+    def look(self) -> None:
+        """Reach the database.
+
+        Raises:
+            StoreError: it cannot be reached.
+        """
+        self._federations()
+
+    def states(self) -> tuple[FederationState, ...]:
+        """Return every federation."""
+        with self.store.transaction() as tx:
+            return tuple(state_of(tx, name) for name in tx.federations())
+
     # ---- who is asking
 
     async def keys(self, federation: FederationId, name: str) -> tuple[bytes, ...]:
@@ -142,7 +158,7 @@ class Service:
     def _load_keys(self, federation: FederationId) -> Mapping[ClientId, bytes]:
         """Return the roster, which never changes once there is one, or who has enrolled so far."""
         with self.store.transaction() as tx:
-            state = _state(tx.federation(federation))
+            state = state_of(tx, federation)
             if state.roster is None:
                 found = database.enrolled(tx.connection, federation)
                 return {client: key for client, key in found.items() if key is not None}
@@ -217,7 +233,7 @@ class Service:
 
         return await self._wait(sid, look, wait_s)
 
-    async def _wait(self, topic: str, look: Callable[[], "Looking[T]"], wait_s: float) -> T | None:
+    async def _wait(self, topic: str, look: Look, wait_s: float) -> bytes | None:
         """Look until something is found or ``wait_s`` seconds have passed."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
@@ -235,3 +251,25 @@ class Service:
         if found is None:
             raise NotFoundError("no such session")
         return decode(found[1], SessionState).session
+
+
+def state_of(tx: Transaction, federation: FederationId) -> FederationState:
+    """Return a federation's state.
+
+    Raises:
+        NotFoundError: no such federation.
+    """
+    found = tx.federation(federation)
+    if found is None:
+        raise NotFoundError("no such federation; ask its operator for the name")
+    return decode(found, FederationState)
+
+
+def _is_news(found: Current) -> bool:
+    return found.is_closed or found.invitation is not None
+
+
+async def _first(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, at most so long."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

@@ -27,5 +27,5 @@ class Settings(BaseSettings):
     operator_key: HexKey
     data_dir: Path | None = Path("clove-data")
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8440
+    port: Annotated[int, Field(ge=0, le=65535)] = 8421
     max_body_bytes: Annotated[int, Field(ge=4096)] = 256 * 2**20

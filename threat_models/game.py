@@ -37,7 +37,7 @@ def guarded(plan: PrivacyPlan | None) -> Mechanism:
 
 
 class Replayed:
-    """A trainer that answers for the losses of another from memory: the game asks thousands of times.
+    """A trainer that answers for another's losses from memory: a game asks thousands of times.
 
     Args:
         trainer: The real one.

@@ -159,7 +159,7 @@ def _cuts(inside: Scores, outside: Scores) -> list[float]:
 
 
 def _rates(inside: Scores, outside: Scores, cut: float, error: float) -> tuple[float, float]:
-    """Return the least true-positive and the largest false-positive rate, each at half ``error``."""
+    """Return the least true-positive and largest false-positive rate, each at half ``error``."""
     hits, alarms = int((inside >= cut).sum()), int((outside >= cut).sum())
     least = _share_at_least(hits, len(inside), error / 2)
     return least, _share_at_most(alarms, len(outside), error / 2)
@@ -178,9 +178,7 @@ def _mu_by_threshold(inside: Scores, outside: Scores, error: float) -> float:
     return _mu_at(*second, chosen, error)
 
 
-def _epsilon_at(
-    inside: Scores, outside: Scores, cut: float, delta: float, error: float
-) -> float:
+def _epsilon_at(inside: Scores, outside: Scores, cut: float, delta: float, error: float) -> float:
     least, most = _rates(inside, outside, cut, error)
     forward = math.log((least - delta) / most) if least > delta else 0.0
     backward = math.log((1 - most - delta) / (1 - least)) if 1 - most > delta else 0.0

@@ -104,6 +104,25 @@ class Played:
     outside: Scores = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidate:
+    """A pattern with an attacker, and how it did on the screening games.
+
+    Attributes:
+        game: With the pattern's models.
+        pattern: Its name.
+        attacker: Its name.
+        weights: (T K,) from replies to a score.
+        auc: On the half of the screening games that the attacker was not trained on.
+    """
+
+    game: Game = field(repr=False)
+    pattern: str
+    attacker: str
+    weights: Vector = field(repr=False)
+    auc: float
+
+
 def units(trials: int) -> int:
     """Return how many ticks `play` gives."""
     return 2 * (trials + len(traps.PATTERNS) * (trials // SCREENING))
@@ -113,19 +132,19 @@ def play(
     target: Target, mechanism: Mechanism, trials: int, *, entropy: Entropy, tick: Tick
 ) -> Played:
     """Choose pattern and attacker on screening games, then play ``trials`` fresh ones a world."""
-    chosen, best = None, -math.inf
-    for pattern in target.models:
-        game = target.game(pattern, mechanism)
-        lots = _lots(game, trials // SCREENING, entropy.fork("screening", pattern), tick)
-        for name, weights, found, error in _screened(game, *lots):
-            if found > best + (2 * error if chosen else 0.0):  # the simpler one in doubt
-                chosen, best = (game, pattern, name, weights), found
-    if chosen is None:
-        raise ValueError("there is always a first attacker")
-    game, pattern, name, weights = chosen
-    inside, outside = _lots(game, trials, entropy.fork("fresh"), tick)
+    screening = trials // SCREENING
+    candidates = [
+        candidate
+        for pattern in target.models
+        for candidate in _screened(target, pattern, mechanism, screening, entropy, tick)
+    ]
+    chosen = _best(candidates, screening - screening // 2)
+    inside, outside = _lots(chosen.game, trials, entropy.fork("fresh"), tick)
     return Played(
-        pattern=pattern, attacker=name, inside=inside @ weights, outside=outside @ weights
+        pattern=chosen.pattern,
+        attacker=chosen.attacker,
+        inside=inside @ chosen.weights,
+        outside=outside @ chosen.weights,
     )
 
 
@@ -135,15 +154,25 @@ def _lots(game: Game, trials: int, entropy: Entropy, tick: Tick) -> tuple[Scores
 
 
 def _screened(
-    game: Game, inside: Scores, outside: Scores
-) -> Iterator[tuple[str, Vector, float, float]]:
-    """Yield each attacker, trained on half of the games, with its AUC on the rest and its error."""
-    half = len(inside) // 2
+    target: Target, pattern: str, mechanism: Mechanism, trials: int, entropy: Entropy, tick: Tick
+) -> Iterator[Candidate]:
+    """Yield every attacker on one pattern, trained on half of the games and tried on the rest."""
+    game, half = target.game(pattern, mechanism), trials // 2
+    inside, outside = _lots(game, trials, entropy.fork("screening", pattern), tick)
     for name, train in ATTACKERS.items():
         weights = train(game, inside[:half], outside[:half])
-        yes, no = inside[half:] @ weights, outside[half:] @ weights
-        found = stats.auc(yes, no)
-        yield name, weights, found, math.sqrt(1 / (6 * half))
+        found = stats.auc(inside[half:] @ weights, outside[half:] @ weights)
+        yield Candidate(game=game, pattern=pattern, attacker=name, weights=weights, auc=found)
+
+
+def _best(candidates: list[Candidate], games: int) -> Candidate:
+    """Return the best candidate; an earlier, simpler one where the difference may be chance."""
+    chosen = candidates[0]
+    doubt = 2 * math.sqrt(1 / (6 * games))  # twice the standard error of an AUC near 1/2
+    for candidate in candidates[1:]:
+        if candidate.auc > chosen.auc + doubt:
+            chosen = candidate
+    return chosen
 
 
 def judge(played: Played, claim: Claim) -> dict[str, Extra]:
@@ -175,10 +204,10 @@ def judge(played: Played, claim: Claim) -> dict[str, Extra]:
     return found
 
 
-def is_refuted(claim: Claim, found: dict[str, Extra]) -> bool:
-    """Return whether a lower bound passes the claim."""
-    bounds = (found["epsilon_lower_bound"], found["epsilon_lower_bound_clopper_pearson"])
-    return any(isinstance(bound, float) and bound > claim.epsilon for bound in bounds)
+def is_refuted(claim: Claim, played: Played) -> bool:
+    """Return whether the Gaussian lower bound of epsilon passes the claim."""
+    mu = stats.mu_lower_bound(played.inside, played.outside, LEVEL)
+    return stats.epsilon_of(mu, claim.delta) > claim.epsilon
 
 
 # ---- on a finished run
@@ -191,8 +220,9 @@ class TrapModels:
     code: str = "A1"
     title: str = "Membership, with trap models"
     adversary: str = (
-        "a server that sends one client models made to expose one example; it knows that example, "
-        "public examples of the same kind, a class the client does not hold, and the noise's law"
+        "a server that sends one client models made to expose one example; it knows all examples "
+        "of the client and the law of the noise, and asks whether this one is there (the traps "
+        "are made from the example, public ones and a class the client does not hold)"
     )
 
     def work(self, case: Case, trials: int) -> int:
@@ -210,8 +240,15 @@ class TrapModels:
         claim = claim_of(plan, releases[client])
         every = targets(case, client, releases[client])
         target = max(every, key=lambda one: one.gap)
+        if target.gap <= 0:
+            return NotApplicable(reason=f"no example of '{client}' stands out from public ones")
         played = play(target, guarded(plan), trials, entropy=SystemEntropy(), tick=tick)
-        return _verdict(played, claim, bare(every), client=client, tripped=tripped(target))
+        knowledge: dict[str, Extra] = {
+            "client": client,
+            "others_tripped": tripped(target),
+            "auc_without_defence_or_knowledge_of_others": _auc(bare(every, knows_others=False)),
+        }
+        return _verdict(played, claim, bare(every, knows_others=True), knowledge)
 
 
 def claim_of(plan: PrivacyPlan | None, releases: int) -> Claim:
@@ -251,14 +288,19 @@ def tripped(target: Target) -> float:
     return float(np.delete(caught, target.index).mean())
 
 
-def bare(every: list[Target]) -> Played:
-    """Return the game without privacy, once for every target: nothing in it is random."""
-    games = [target.game("spike", guarded(None)) for target in every]
+def bare(every: list[Target], *, knows_others: bool) -> Played:
+    """Return the game without privacy, once for every target: nothing in it is random.
+
+    Args:
+        every: The targets; those that do not stand out are left out.
+        knows_others: Whether the adversary subtracts what the client's other examples contribute.
+    """
+    games = [target.game("spike", guarded(None)) for target in every if target.gap > 0]
     entropy = SystemEntropy()
 
     def score(game: Game, *, is_inside: bool) -> float:
-        seen = game.play(1, is_inside=is_inside, entropy=entropy, tick=lambda _: None)
-        return float(seen[0] @ game.shift)
+        seen = game.play(1, is_inside=is_inside, entropy=entropy, tick=lambda _: None)[0]
+        return float((seen - (_others(game) if knows_others else 0.0)) @ game.shift)
 
     return Played(
         pattern="spike",
@@ -268,19 +310,28 @@ def bare(every: list[Target]) -> Played:
     )
 
 
-def _verdict(
-    played: Played, claim: Claim, raw: Played, *, client: ClientId, tripped: float
-) -> Verdict:
+def _others(game: Game) -> Vector:
+    """Return the raw losses of everything but the target, (T K)."""
+    return np.concatenate(
+        [embed(game.outside.losses(each), Embedding.RAW).mean for each in game.models]
+    )
+
+
+def _auc(played: Played) -> float:
+    return stats.auc(played.inside, played.outside)
+
+
+def _verdict(played: Played, claim: Claim, raw: Played, knowledge: dict[str, Extra]) -> Verdict:
     found = judge(played, claim)
-    reached = stats.auc(played.inside, played.outside)
+    reached = _auc(played)
     bound = stats.auc_bound(claim.mu) if claim.multiplier is not None else None
-    passed = not is_refuted(claim, found)
+    passed = not is_refuted(claim, played)
     tight = bound is not None and bound - reached <= TIGHT
-    extras = {"client": client, "others_tripped": tripped, "is_tight": tight, **found}
+    extras = {"is_tight": tight, "targets_without": len(raw.inside), **knowledge, **found}
     return Verdict(
         metric="auc",
         with_defence=reached,
-        without_defence=stats.auc(raw.inside, raw.outside),
+        without_defence=_auc(raw),
         bound=bound,
         interval_with=stats.auc_interval(played.inside, played.outside, LEVEL),
         interval_without=stats.auc_interval(raw.inside, raw.outside, LEVEL),
@@ -288,7 +339,7 @@ def _verdict(
         trials=len(played.inside),
         passed=passed,
         verdict=_words(claim, passed=passed, tight=tight),
-        note=_note(claim, found, tripped),
+        note=_note(claim, found),
         extras=extras,
     )
 
@@ -301,12 +352,8 @@ def _words(claim: Claim, *, passed: bool, tight: bool) -> str:
     return "holds, and the audit is tight" if tight else "holds, but the audit is loose"
 
 
-def _note(claim: Claim, found: dict[str, Extra], tripped: float) -> str:
-    head = (
-        f"A server that sends trap models in all {claim.releases} embedding releases, made from "
-        f"the target and public examples ({100 * tripped:.0f} % of the client's other examples "
-        "react to them)"
-    )
+def _note(claim: Claim, found: dict[str, Extra]) -> str:
+    head = f"A server that sends trap models in all {claim.releases} embedding releases"
     if claim.multiplier is None:
         return f"{head}, meets no noise in this run."
     return (

@@ -72,7 +72,9 @@ def trap_class(data: ClientData, target: int, classes: int) -> int:
     return int(counts.argmin())
 
 
-def models(heights: Heights, target: Features, where: Direction, *, trap: int, classes: int) -> Vector:
+def models(
+    heights: Heights, target: Features, where: Direction, *, trap: int, classes: int
+) -> Vector:
     """Return the trap models of every release, shape (T, K, d), laid out as `linear`'s.
 
     Args:

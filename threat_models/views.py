@@ -5,20 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import select
-
 from secure_clove.algorithms.base import Use
-from secure_clove.engine.each import EachServer
-from secure_clove.engine.messages import REPLY_STEP, Reply
-from secure_clove.engine.pipeline import from_ring, unpack
+from secure_clove.engine.pipeline import unpack
 from secure_clove.engine.plan import Config
-from secure_clove.engine.state import FederationState, SessionState
+from secure_clove.engine.state import FederationState
+from secure_clove.engine.transcript import Seen, transcript
 from secure_clove.errors import StoreError
 from secure_clove.foundation.codec import decode
 from secure_clove.foundation.ids import ClientId, FederationId
-from secure_clove.foundation.trees import Tree, Vector
-from secure_clove.secagg import ring
-from secure_clove.stores.sql import SESSIONS, SqlStore, SqlTransaction
+from secure_clove.foundation.trees import Tree
+from secure_clove.stores.sql import SqlStore, SqlTransaction
 
 DATABASE = "coordinator.sqlite"
 
@@ -38,10 +34,6 @@ class SingleReplies:
     exchange: str
     asks: Mapping[ClientId, Tree] = field(repr=False)
     replies: Mapping[ClientId, Tree] = field(repr=False)
-
-    def vectors(self, part: str) -> Mapping[ClientId, Vector]:
-        """Return one named array of every reply."""
-        return {client: tree[part] for client, tree in self.replies.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,59 +68,35 @@ def coordinator_view(folder: Path) -> CoordinatorView:
 
     Raises:
         StoreError: there is no such store, or it holds none or several federations.
-        MalformedError: a stored message or state is damaged.
+        MalformedError: a stored message or state is damaged, or of another release.
     """
     if not (folder / DATABASE).is_file():
         raise StoreError(f"'{folder}' holds no {DATABASE}; name the folder of a finished run")
     store = SqlStore(folder)
     try:
-        with store.engine.begin() as sql:
-            query = select(SESSIONS.c.sid, SESSIONS.c.state).order_by(SESSIONS.c.sid)
-            found = [(str(sid), decode(bytes(state), SessionState)) for sid, state in sql.execute(query)]
         with store.transaction() as tx:
-            config = _only_config(tx)
-            seen = [_singles(tx, config, sid, state) for sid, state in found if state.each]
+            name, config = _only_federation(tx)
+        seen = transcript(store, name)
+        with store.transaction() as tx:
+            singles = tuple(_singles(tx, session) for session in seen)
     finally:
         store.close()
-    return CoordinatorView(
-        config=config, singles=tuple(sorted(seen, key=lambda one: (one.round, one.exchange)))
-    )
+    return CoordinatorView(config=config, singles=singles)
 
 
-def _only_config(tx: SqlTransaction) -> Config:
+def _only_federation(tx: SqlTransaction) -> tuple[FederationId, Config]:
     names = tx.federations()
-    if len(names) != 1:
-        raise StoreError(f"one federation expected in the store, found {len(names)}")
-    return decode(_state(tx, names[0]).config.body, Config)
-
-
-def _state(tx: SqlTransaction, name: FederationId) -> FederationState:
-    saved = tx.federation(name)
+    saved = tx.federation(names[0]) if len(names) == 1 else None
     if saved is None:
-        raise StoreError("the federation vanished from the store while it was read")
-    return decode(saved, FederationState)
+        raise StoreError(f"one federation expected in the store, found {len(names)}")
+    return names[0], decode(decode(saved, FederationState).config.body, Config)
 
 
-def _singles(tx: SqlTransaction, config: Config, sid: str, state: SessionState) -> SingleReplies:
-    machine = state.machine
-    if not isinstance(machine, EachServer):
-        raise StoreError("a session of single replies was expected")
-    name = machine.session.phase.partition("/")[0]
+def _singles(tx: SqlTransaction, seen: Seen) -> SingleReplies:
+    asks = {content: unpack(tx.artefact(content)) for content in set(seen.asks.values())}
     return SingleReplies(
-        round=machine.session.round,
-        exchange=name,
-        asks={client: unpack(tx.artefact(ask)) for client, ask in state.asks.items()},
-        replies={
-            client: _decoded(config, name, machine, tx.body(sid, REPLY_STEP, client))
-            for client in sorted(machine.heard)
-        },
+        round=seen.round,
+        exchange=seen.exchange,
+        asks={client: asks[content] for client, content in seen.asks.items()},
+        replies=seen.replies,
     )
-
-
-def _decoded(config: Config, name: str, machine: EachServer, body: bytes) -> Tree:
-    """Return one reply as the coordinator decodes it."""
-    bits, length = machine.session.ring_bits, machine.session.length
-    reply = decode(body, Reply)
-    words = ring.widen(ring.from_bytes(reply.values, length=length, bits=bits))
-    exchange = config.exchange(name)
-    return from_ring(config, exchange, words, blocks=1, bits=bits, clients=1)[0]

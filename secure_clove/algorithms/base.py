@@ -174,8 +174,11 @@ class Algorithm(Protocol[S, C]):
     def standing(self, state: S) -> Standing:
         """Return what is known of the federation."""
 
-    def personal(self, state: S, client: ClientId) -> Tree:
-        """Return what a client is sent at the end; `mine` turns it into its model."""
+    def personal(self, state: S, client: ClientId) -> Tree | None:
+        """Return what a client is sent at the end; `mine` turns it into its model.
+
+        None if the client never got a model.
+        """
 
     def mine(self, own: C, gift: Tree) -> Vector:
         """Return the client's own model ``(d,)`` from what it was sent."""

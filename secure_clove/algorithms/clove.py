@@ -22,7 +22,7 @@ from secure_clove.algorithms.base import (
     Use,
 )
 from secure_clove.clustering.embedding import project
-from secure_clove.clustering.kmeans import cluster, nearest
+from secure_clove.clustering.kmeans import cluster, dissolve, nearest
 from secure_clove.clustering.matching import match
 from secure_clove.clustering.stability import is_stable
 from secure_clove.errors import ConfigError
@@ -107,8 +107,11 @@ class Clove:
         """Refuse settings that cannot work."""
         if self.clusters < 2:
             raise ConfigError("CLoVE needs at least 2 clusters; for one model use fedavg")
-        if self.stable_rounds < 1 or self.clustering_rounds < 1 or not 0 < self.stable_share <= 1:
-            raise ConfigError("stable_rounds, clustering_rounds >= 1 and 0 < stable_share <= 1")
+        counts = (self.smallest, self.stable_rounds, self.clustering_rounds)
+        if any(not isinstance(count, int) or count < 1 for count in counts):
+            raise ConfigError("stable_rounds and clustering_rounds are whole numbers from 1")
+        if not 0 < self.stable_share <= 1:
+            raise ConfigError("0 < stable_share <= 1 expected")
 
     @property
     def exchanges(self) -> tuple[Exchange[CloveState, CloveOwn], ...]:
@@ -139,7 +142,7 @@ class Clove:
             parts=(*training_parts(self.parameters), Part(name="stable", content=Content.COUNT)),
             cohort=lambda state: tuple(c for c in state.cohort if c in state.assignment),
             group=lambda state, client: state.assignment[client],
-            ask=self.personal,
+            ask=self._ask,
             work=self._work,
             fold=self._average,
         )
@@ -173,8 +176,11 @@ class Clove:
             assignment=state.assignment, stable_share=state.stable_share, accuracy=state.accuracy
         )
 
-    def personal(self, state: CloveState, client: ClientId) -> Tree:
-        """The client's model and its number (line 16)."""
+    def personal(self, state: CloveState, client: ClientId) -> Tree | None:
+        """The client's model, once it was placed (line 16)."""
+        return self._ask(state, client) if client in state.assignment else None
+
+    def _ask(self, state: CloveState, client: ClientId) -> Tree:
         model = state.assignment[client]
         return {"model": state.models[model], "number": np.array(float(model))}
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from secure_clove.errors import CloveError
 
@@ -34,21 +35,30 @@ def explained() -> Iterator[None]:
     try:
         yield
     except CloveError as error:
-        err.print(f"[bold red]{error.code}[/]: {error}", highlight=False)
+        err.print(
+            f"[bold red]{error.code}[/]: {escape(str(error))}", highlight=False, soft_wrap=True
+        )
         raise typer.Exit(REFUSED) from error
 
 
 Privacy = Annotated[
     Literal["on", "off"], typer.Option(help="Differential privacy; masking stays on either way.")
 ]
-Seed = Annotated[int, typer.Option(help="Of the partition and the initial models, never of noise.")]
+Seed = Annotated[
+    int,
+    typer.Option(
+        min=0, max=2**63 - 1, help="Of the partition and the initial models, never of noise."
+    ),
+]
 
 
 @app.command()
 def demo(
     privacy: Privacy = "on",
     seed: Seed = 0,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds until the federation closes.")] = 12,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Rounds until the federation closes.")
+    ] = 12,
     folder: Annotated[Path, typer.Option(help="Where the run is kept.")] = Path("runs/demo"),
     audit: Annotated[bool, typer.Option(help="Attack the run when it is over.")] = True,
 ) -> None:
@@ -117,7 +127,7 @@ def new(path: Annotated[Path, typer.Argument(help="A file that does not exist ye
     from secure_clove.sdk.keys import new_identity
 
     with explained():
-        out.print(new_identity(path).public.hex(), highlight=False)
+        out.print(new_identity(path).public.hex(), highlight=False, soft_wrap=True)
 
 
 @keys.command()
@@ -126,7 +136,7 @@ def show(path: Annotated[Path, typer.Argument(help="A key file.")]) -> None:
     from secure_clove.sdk.keys import load_identity
 
     with explained():
-        out.print(load_identity(path).public.hex(), highlight=False)
+        out.print(load_identity(path).public.hex(), highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -7,32 +7,30 @@ log on disk before the masked vector leaves (protocol.md R2, privacy.md "Account
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Any
 
-from secure_clove.algorithms.base import Exchange, Reveal, Use
-from secure_clove.engine.guard import Guard
-from secure_clove.engine.messages import (
-    CONFIG_TAG,
-    REPLY_STEP,
-    ROSTER_TAG,
-    Charter,
-    Invitation,
-    Reply,
-    Roster,
+from secure_clove.algorithms.base import Exchange, Use
+from secure_clove.engine.admission import (
+    Membership,
+    check_invitation,
+    check_log,
+    enter,
+    exchange_of,
+    open_config,
 )
+from secure_clove.engine.guard import Guard
+from secure_clove.engine.messages import REPLY_STEP, Invitation, Reply
 from secure_clove.engine.pipeline import to_ring, unpack
-from secure_clove.engine.plan import Config, quantiser, releases, ring_bits
-from secure_clove.engine.policy import Policy, check_config, check_session
+from secure_clove.engine.plan import Config, releases
+from secure_clove.engine.policy import Policy, check_config
 from secure_clove.engine.ports import Carrier, Journal, Mark, Ring, Trainer
+from secure_clove.engine.progress import Outcome, Progress, silent
 from secure_clove.errors import (
     AbortedError,
-    BadSignatureError,
     LocalProtocolError,
     ModelMismatchError,
     RemoteProtocolError,
     StageClosedError,
-    UnknownClientError,
 )
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import ClientId, Digest, digest
@@ -44,34 +42,6 @@ from secure_clove.secagg.client import SumClient
 from secure_clove.secagg.keys import Identity
 from secure_clove.secagg.messages import Directory, Inbox, Signatures, Survivors
 from secure_clove.secagg.session import Carriage, Session
-
-
-class Outcome(Enum):
-    """What a step came to."""
-
-    MOVED = "moved"
-    WAITING = "waiting"
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Something a person may want to see.
-
-    Attributes:
-        client: Whose progress.
-        round: Counted from 1.
-        phase: The session's phase.
-        step: What was just done: ``begun``, a step of the protocol, or ``evaluated``.
-        accuracy: With ``evaluated``: share of the client's own held-out examples that the model it
-            was sent gets right. It stays on the client.
-    """
-
-    client: ClientId
-    round: int
-    phase: str
-    step: str
-    accuracy: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,18 +64,6 @@ class Live:
     machine: SumClient
     vector: Ring
     waits_for: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Membership:
-    """A federation's verified configuration and roster."""
-
-    config: Config
-    roster: Roster
-
-
-def silent(progress: Progress) -> None:
-    """Watch nothing."""
 
 
 class Participant:
@@ -146,18 +104,13 @@ class Participant:
         self.model: Vector | None = None
 
     @property
-    def has_joined(self) -> bool:
-        """Whether configuration and roster were fetched and accepted."""
-        return self._membership is not None
-
-    @property
     def config(self) -> Config:
         """The accepted configuration.
 
         Raises:
             LocalProtocolError: not joined yet.
         """
-        return self._joined[0]
+        return self._joined[0].config
 
     @property
     def ledger(self) -> Ledger:
@@ -187,54 +140,42 @@ class Participant:
         if current.invitation is None:
             return Outcome.WAITING
         try:
-            self._begin(current.invitation)
+            return self._begin(current.invitation)
         except (StageClosedError, AbortedError):  # too late for this session: wait for the next
             self._live = None
-        return Outcome.MOVED
+            return Outcome.MOVED
 
     # ---- joining
 
     def _join(self) -> Outcome:
         charter = self._carrier.charter()
-        config = self._open_config(charter)
+        config = open_config(charter, self._policy, self._journal)
         if self._trainer is None:
             self._trainer = self._make_trainer(config)
             check_config(self._policy, config, self._trainer)
-        if charter.roster is None:
-            return Outcome.WAITING
-        roster = charter.roster.open(Roster, ROSTER_TAG, charter.config.key)
-        if roster.config != config.hash:
-            raise BadSignatureError("the roster was signed for another configuration")
-        if roster.clients.get(self.me) != self._identity.public:
-            raise UnknownClientError(f"the roster does not name '{self.me}' with this identity key")
-        self.ledger.verify()
-        self._membership = Membership(config=config, roster=roster)
-        return Outcome.MOVED
-
-    def _open_config(self, charter: Charter) -> Config:
-        claimed = charter.config.key
-        config = charter.config.open(Config, CONFIG_TAG, self._policy.pinned or claimed)
-        if self._journal.pin(config.federation, claimed) != claimed:
-            raise BadSignatureError(
-                f"'{config.federation}' is signed by another federation key than the one kept from "
-                "before; ask its operator"
-            )
-        return config
+            self.ledger.verify()
+        self._membership = enter(charter, config, self.me, self._identity.public)
+        return Outcome.WAITING if self._membership is None else Outcome.MOVED
 
     @property
-    def _joined(self) -> tuple[Config, Roster, Trainer]:
+    def _joined(self) -> tuple[Membership, Trainer]:
         if self._membership is None or self._trainer is None:
             raise LocalProtocolError("not joined yet")
-        return self._membership.config, self._membership.roster, self._trainer
+        return self._membership, self._trainer
 
     # ---- beginning a session
 
-    def _begin(self, invitation: Invitation) -> None:
+    def _begin(self, invitation: Invitation) -> Outcome:
         session = invitation.session
-        exchange = self._check(invitation)
+        membership, _ = self._joined
+        exchange = check_invitation(invitation, membership, self._policy, self.me)
+        kept = self._kept(session.round, exchange.name)
+        marks = self._journal.marks(session.federation)
+        if not check_log(marks, session, has_reply=kept is not None):
+            return Outcome.WAITING
         self._charged(session, exchange)  # refuses before anything is computed
         answer = self._answer_to(invitation, exchange)
-        config, roster, _ = self._joined
+        config = membership.config
         vector = to_ring(
             config,
             exchange,
@@ -244,12 +185,12 @@ class Participant:
         )
         if session.carriage is Carriage.EACH:
             self._send_alone(session, exchange, vector)
-            return
+            return Outcome.MOVED
         machine, advert = SumClient.open(
             session,
             me=self.me,
             identity=self._identity,
-            roster=roster.clients,
+            roster=membership.roster.clients,
             entropy=self._keys,
         )
         sid = session.sid.hex()
@@ -257,40 +198,7 @@ class Participant:
             sid=sid, session=session, machine=machine, vector=vector, waits_for="directory"
         )
         self._put("advert", advert)
-
-    def _check(self, invitation: Invitation) -> Exchange[Any, Any]:
-        """R0: hold the session against the configuration, the roster, the policy and the log."""
-        config, roster, _ = self._joined
-        session = invitation.session
-        named = (session.federation, session.config, session.roster)
-        if named != (config.federation, config.hash, roster.hash):
-            raise RemoteProtocolError("the session names another federation, configuration, roster")
-        check_session(self._policy, session)
-        exchange = config.exchange(session.phase.partition("/")[0])
-        masked = exchange.reveal is Reveal.SUM
-        bits = ring_bits(config, exchange, len(session.cohort) if masked else 1)
-        length = quantiser(config, exchange).length
-        carriage = Carriage.MASKED if masked else Carriage.EACH
-        if (session.carriage, session.ring_bits, session.length) != (carriage, bits, length):
-            raise RemoteProtocolError(f"the session does not carry '{exchange.name}' as configured")
-        if session.min_cohort < config.min_cohort or self.me not in session.cohort:
-            raise RemoteProtocolError("the session's cohort is not what the configuration promises")
-        if invitation.ask not in session.asks:
-            raise RemoteProtocolError("the ask is not one of this session")
-        if not 1 <= session.round <= config.rounds:
-            raise RemoteProtocolError("the session is for a round that was never agreed")
-        self._check_log(session, exchange)
-        return exchange
-
-    def _check_log(self, session: Session, exchange: Exchange[Any, Any]) -> None:
-        marks = [m for m in self._journal.marks(session.federation) if m.exchange == exchange.name]
-        if any(mark.round > session.round for mark in marks):
-            raise RemoteProtocolError("replayed: a later round was answered before")
-        before = [mark for mark in marks if mark.round == session.round]
-        if any(mark.attempt >= session.attempt for mark in before):
-            raise RemoteProtocolError("replayed: this attempt was answered before")
-        if before and self._kept(session.round, exchange.name) is None:
-            raise RemoteProtocolError("answered before a restart; the reply is gone with its noise")
+        return Outcome.MOVED
 
     def _kept(self, round_: int, exchange: str) -> Answer | None:
         kept = self._answer
@@ -304,7 +212,7 @@ class Participant:
             if kept.ask != invitation.ask:
                 raise RemoteProtocolError("a new attempt asks about other models")
             return kept
-        config, _, trainer = self._joined
+        config, trainer = self.config, self._joined[1]
         ask = unpack(self._fetch(invitation.ask))
         self._say(session, "begun")
         if Use.HELD_OUT in exchange.uses:
@@ -325,7 +233,7 @@ class Participant:
 
     def _charged(self, session: Session, exchange: Exchange[Any, Any]) -> Ledger:
         """Return the ledger with this exchange entered; a restart with the same reply is free."""
-        config = self._joined[0]
+        config = self.config
         return self.ledger.charge(
             *releases(config, exchange),
             federation=config.federation,
@@ -380,7 +288,7 @@ class Participant:
                 self._put("shares", shares)
             case "inbox":
                 machine = live.machine.receive_shares(decode(body, Inbox))
-                exchange = self._joined[0].exchange(live.session.phase.partition("/")[0])
+                exchange = self.config.exchange(exchange_of(live.session))
                 self._commit(live.session, exchange)
                 machine, masked = machine.mask(live.vector)
                 self._live = replace(live, machine=machine, waits_for="survivors")
@@ -410,12 +318,12 @@ class Participant:
         return data
 
     def _own(self) -> Any:  # noqa: ANN401  every algorithm has its own state type
-        config = self._joined[0]
+        config = self.config
         algorithm, kept = config.build(), self._journal.own(config.federation)
         return algorithm.enrol() if kept is None else decode(kept, algorithm.own)
 
     def _evaluate(self, ask: Tree, round_: int, phase: str) -> None:
-        config, _, trainer = self._joined
+        config, trainer = self.config, self._joined[1]
         self.model = config.build().mine(self._own(), ask)
         if trainer.held_out:
             accuracy = trainer.correct(self.model) / trainer.held_out

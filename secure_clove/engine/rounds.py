@@ -115,12 +115,8 @@ class Rounds:
             self.advance()
 
     def _close(self, inner: object) -> None:
-        placed = self._algorithm.standing(inner).assignment
-        gifts = {
-            client: self._tx.save_artefact(pack(self._algorithm.personal(inner, client)))
-            for client in self._roster().clients
-            if not placed or client in placed
-        }
+        models = {c: self._algorithm.personal(inner, c) for c in self._roster().clients}
+        gifts = {c: self._tx.save_artefact(pack(tree)) for c, tree in models.items() if tree}
         self.state = replace(self.state, phase=Phase.CLOSED, gifts=gifts)
         self._tx.announce(self._config.federation, "closed", encode(self.state.round))
 

@@ -55,7 +55,7 @@ def decode(data: bytes, kind: type[T], *, limit: int | None = None) -> T:
         raise TooLargeError(f"{kind.__name__} has {len(data)} bytes, at most {limit} are allowed")
     try:
         value = msgspec.msgpack.decode(data, type=kind, dec_hook=_unpack_array)
-    except (msgspec.DecodeError, ValueError, TypeError, CloveError) as error:
+    except (msgspec.DecodeError, ValueError, TypeError, RecursionError, CloveError) as error:
         raise MalformedError(f"not a valid {kind.__name__}") from error
     if encode(value) != data:
         raise MalformedError(f"not the canonical encoding of a {kind.__name__}")

@@ -67,5 +67,5 @@ def unflatten(vector: Vector, layout: Layout) -> dict[str, NDArray[np.float64]]:
     if vector.shape != (size(layout),):
         raise ConfigError(f"vector has shape {vector.shape}, layout needs ({size(layout)},)")
     cuts = np.cumsum([slot.size for slot in layout])[:-1]
-    parts: Sequence[Vector] = np.split(vector, cuts)
+    parts: Sequence[Vector] = np.split(vector, cuts) if layout else ()
     return {s.name: part.reshape(s.shape) for s, part in zip(layout, parts, strict=True)}

@@ -71,7 +71,10 @@ class TorchTask:
 
 
 def _read(source: Source, loss: Loss, *, part: str) -> Examples:
-    x, y = (_plain(torch.as_tensor(array)) for array in _arrays(source, part))
+    try:
+        x, y = (_plain(torch.as_tensor(array)) for array in _arrays(source, part))
+    except TypeError as error:
+        raise DataError(f"{part} examples must be real numbers") from error
     if loss == "mse":
         y = y.float()
     if x.ndim < 1 or y.ndim < 1 or len(x) != len(y):
@@ -84,6 +87,8 @@ def _read(source: Source, loss: Loss, *, part: str) -> Examples:
 
 
 def _plain(tensor: Tensor) -> Tensor:
+    if tensor.is_complex():
+        raise TypeError("complex numbers")
     return tensor.detach().float() if tensor.is_floating_point() else tensor.detach().long()
 
 

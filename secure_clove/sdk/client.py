@@ -6,8 +6,9 @@ from pathlib import Path
 
 import httpx
 
-from secure_clove.engine.participant import Outcome, Participant, Progress, silent
+from secure_clove.engine.participant import Participant
 from secure_clove.engine.policy import Policy
+from secure_clove.engine.progress import Outcome, Progress, silent
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.ids import ClientId, FederationId
 from secure_clove.foundation.seeds import Entropy
@@ -19,8 +20,8 @@ from secure_clove.sdk.results import ClientResult, client_result
 from secure_clove.stores.journal import SqlJournal
 from secure_clove.transport.http import HttpCarrier, Wire, enrol
 
-ROSTER_PAUSE_S = 0.5
-"""Between two looks at a federation that has not started."""
+PAUSE_S = 0.5
+"""After a look that found nothing to do; the coordinator holds such a look back already."""
 
 
 class FederatedClient:
@@ -107,8 +108,8 @@ class FederatedClient:
 
     def _drive(self, participant: Participant) -> None:
         while (outcome := participant.step()) is not Outcome.CLOSED:
-            if outcome is Outcome.WAITING and not participant.has_joined:
-                time.sleep(ROSTER_PAUSE_S)
+            if outcome is Outcome.WAITING:
+                time.sleep(PAUSE_S)
 
     def _connect(self, keyid: str) -> Wire:
         return Wire(

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from secure_clove.algorithms.base import Use
+from secure_clove.algorithms.registry import build
 from secure_clove.engine.pipeline import pack
 from secure_clove.engine.plan import Config, PrivacyPlan, TrainingPlan
 from secure_clove.foundation.ids import FederationId, digest
@@ -13,13 +15,13 @@ from secure_clove.privacy.calibration import multiplier_for, remaining_multiplie
 from secure_clove.privacy.events import Release
 
 Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class Strict(BaseModel):
     """Immutable; an unknown field is an error, so a typing mistake cannot pass unnoticed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class TrainingSettings(Strict):
@@ -72,7 +74,7 @@ class Settings(Strict):
     options: dict[str, int | float] = Field(default_factory=dict)
     clusters: Count = 5
     rounds: Count = 12
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     min_cohort: Annotated[int, Field(ge=3)] = 4
     stage_seconds: Positive = 20.0
     max_examples: Count = 128
@@ -123,12 +125,9 @@ def _noise(settings: Settings) -> PrivacyPlan | None:
     asked = settings.privacy
     if asked is None:
         return None
-    clusterings = int(settings.options.get("clustering_rounds", 3))
-    if settings.algorithm != "clove":
-        clusterings = settings.rounds
-    clusterings = min(clusterings, settings.rounds)
-    embedding = multiplier_for(asked.epsilon_embedding, asked.delta, clusterings)
-    spent = [Release(name="embedding", multiplier=embedding, steps=clusterings)]
+    held = _embeddings(settings)
+    embedding = multiplier_for(asked.epsilon_embedding, asked.delta, max(held, 1))
+    spent = [Release(name="embedding", multiplier=embedding, steps=held)] if held else []
     steps = settings.rounds * settings.training.steps
     return PrivacyPlan(
         delta=asked.delta,
@@ -137,3 +136,17 @@ def _noise(settings: Settings) -> PrivacyPlan | None:
         clip=asked.clip,
         metrics=multiplier_for(asked.epsilon_metrics, asked.delta, settings.rounds),
     )
+
+
+def _embeddings(settings: Settings) -> int:
+    """Count the embeddings that one client releases at most."""
+    algorithm = build(
+        settings.algorithm,
+        parameters=1,
+        clusters=settings.clusters,
+        seed=settings.seed,
+        smallest=settings.min_cohort,
+        options=settings.options,
+    )
+    asking = [exchange for exchange in algorithm.exchanges if Use.EMBEDDING in exchange.uses]
+    return sum(min(exchange.at_most or settings.rounds, settings.rounds) for exchange in asking)

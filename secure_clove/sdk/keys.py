@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -19,17 +20,19 @@ def new_identity(path: Path) -> Identity:
     """Make a key, write it to ``path`` with mode 0600 and return it.
 
     Raises:
-        ConfigError: there is a file already; keys are never overwritten.
+        ConfigError: there is a file already, or none can be made; keys are never overwritten.
     """
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise ConfigError(f"{path} exists; keys are never overwritten, choose another name") from (
-            error
-        )
+    except OSError as error:
+        if os.path.lexists(path):
+            reason = "exists; keys are never overwritten, choose another name"
+        else:
+            reason = "cannot be written; check the folder and its permissions"
+        raise ConfigError(f"{path} {reason}") from error
     with os.fdopen(handle, "wb") as file:
         file.write(pem)
     return Identity.from_bytes(key.private_bytes_raw())
@@ -45,7 +48,9 @@ def load_identity(path: Path) -> Identity:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except FileNotFoundError as error:
         raise ConfigError(f"no key at {path}; make one: secure-clove keys new {path}") from error
-    except (ValueError, TypeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read; check its permissions") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ConfigError(f"{path} is not an unencrypted PEM key") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigError(f"{path} holds a key of another kind; Ed25519 expected")

@@ -45,9 +45,9 @@ class ClientResult:
 def client_result(participant: Participant, task: TorchTask, *, is_simulated: bool) -> ClientResult:
     """Return what a participant of a closed federation takes home."""
     config, ledger, model = participant.config, participant.ledger, participant.model
-    accuracy = None
-    if model is not None and len(task.held_out):
-        accuracy = TorchLearner.of(task, config).correct(model) / len(task.held_out)
+    learner, accuracy = TorchLearner.of(task, config), None
+    if model is not None and learner.held_out:
+        accuracy = learner.correct(model) / learner.held_out
     return ClientResult(
         client=participant.me,
         rounds=config.rounds,

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from secure_clove.engine.coordinator import Coordinator
-from secure_clove.engine.participant import Outcome, Participant, Progress, silent
+from secure_clove.engine.participant import Participant
 from secure_clove.engine.plan import Config
 from secure_clove.engine.policy import Policy
-from secure_clove.errors import LocalProtocolError
+from secure_clove.engine.progress import Outcome, Progress, silent
+from secure_clove.errors import ConfigError, LocalProtocolError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.learn.learner import TorchLearner
@@ -43,6 +44,8 @@ def simulate(
     Raises:
         CloveError: whatever a client or the coordinator refuses.
     """
+    if not tasks:
+        raise ConfigError("a federation needs clients; there is no task")
     system = SystemEntropy()
     federation_key = Identity.from_bytes(system.draw(32))
     config, initial = plan(settings, next(iter(tasks.values())).model)

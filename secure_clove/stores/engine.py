@@ -1,9 +1,14 @@
 """One way to open a database: SQLite with durable writes, in a file or in memory."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, StaticPool, create_engine, event
+from sqlalchemy import URL, Engine, StaticPool, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from secure_clove.errors import StoreError
 
 BUSY_MS = 30_000
 """How long a writer waits for another one."""
@@ -17,13 +22,29 @@ def open_sqlite(path: Path | None) -> Engine:
     """
     if path is None:
         memory: dict[str, Any] = {"check_same_thread": False}
-        engine = create_engine("sqlite://", poolclass=StaticPool, connect_args=memory)
+        engine = create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args=memory, hide_parameters=True
+        )
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(f"sqlite:///{path}")
+        url = URL.create("sqlite", database=str(path))
+        engine = create_engine(url, hide_parameters=True)  # a traceback would print message bodies
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin_as_writer)
     return engine
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Turn what the database refuses into the library's own error.
+
+    Raises:
+        StoreError: the file is no database, is damaged, or refuses what was asked.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise StoreError(f"the database refused: {type(error).__name__}") from error
 
 
 def _configure(connection: Any, _: object) -> None:  # noqa: ANN401  a DBAPI connection

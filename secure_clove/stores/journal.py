@@ -22,7 +22,7 @@ from secure_clove.errors import StoreError
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import ClientId, FederationId
 from secure_clove.privacy.ledger import Entry
-from secure_clove.stores.engine import open_sqlite
+from secure_clove.stores.engine import guarded, open_sqlite
 
 SCHEMA = MetaData()
 
@@ -72,18 +72,19 @@ class SqlJournal:
 
     def __init__(self, path: Path | None) -> None:
         self._engine = open_sqlite(path)
-        SCHEMA.create_all(self._engine)
+        with guarded():
+            SCHEMA.create_all(self._engine)
 
     def entries(self) -> tuple[Entry, ...]:
         """Return the ledger, oldest first."""
         query = select(LEDGER.c.entry).order_by(LEDGER.c.sequence)
-        with self._engine.begin() as sql:
+        with guarded(), self._engine.begin() as sql:
             return tuple(decode(entry, Entry) for entry in sql.execute(query).scalars())
 
     def marks(self, federation: FederationId) -> tuple[Mark, ...]:
         """Return the protocol log of one federation, oldest first."""
         query = select(LOG).where(LOG.c.federation == federation).order_by(LOG.c.number)
-        with self._engine.begin() as sql:
+        with guarded(), self._engine.begin() as sql:
             return tuple(
                 Mark(
                     federation=federation,
@@ -110,12 +111,12 @@ class SqlJournal:
     def own(self, federation: FederationId) -> bytes | None:
         """Return the algorithm's client state, if any was kept."""
         query = select(OWN.c.state).where(OWN.c.federation == federation)
-        with self._engine.begin() as sql:
+        with guarded(), self._engine.begin() as sql:
             return sql.execute(query).scalar_one_or_none()
 
     def keep(self, federation: FederationId, own: bytes) -> None:
         """Keep the algorithm's client state."""
-        with self._engine.begin() as sql:
+        with guarded(), self._engine.begin() as sql:
             change = update(OWN).where(OWN.c.federation == federation).values(state=own)
             if not sql.execute(change).rowcount:
                 sql.execute(insert(OWN).values(federation=federation, state=own))
@@ -123,7 +124,7 @@ class SqlJournal:
     def pin(self, federation: FederationId, key: bytes) -> bytes:
         """Return the federation key known for this name, remembering ``key`` if there is none."""
         query = select(KEYS.c.key).where(KEYS.c.federation == federation)
-        with self._engine.begin() as sql:
+        with guarded(), self._engine.begin() as sql:
             known = sql.execute(query).scalar_one_or_none()
             if known is None:
                 sql.execute(insert(KEYS).values(federation=federation, key=key))
@@ -132,13 +133,13 @@ class SqlJournal:
     def name(self, federation: FederationId) -> ClientId | None:
         """Return the name this client is enrolled under, if it is."""
         query = select(NAMES.c.client).where(NAMES.c.federation == federation)
-        with self._engine.begin() as sql:
+        with guarded(), self._engine.begin() as sql:
             found = sql.execute(query).scalar_one_or_none()
         return None if found is None else ClientId(found)
 
     def remember(self, federation: FederationId, client: ClientId) -> None:
         """Keep the name this client is enrolled under."""
-        with self._engine.begin() as sql:
+        with guarded(), self._engine.begin() as sql:
             sql.execute(insert(NAMES).values(federation=federation, client=client))
 
     def close(self) -> None:

@@ -17,13 +17,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import SQLAlchemyError
 
 from secure_clove.engine.ports import Event
-from secure_clove.errors import NotFoundError, StoreError
+from secure_clove.errors import NotFoundError
 from secure_clove.foundation.ids import ClientId, Digest, FederationId
 from secure_clove.stores.artefacts import Artefacts, FileArtefacts, MemoryArtefacts
-from secure_clove.stores.engine import open_sqlite
+from secure_clove.stores.engine import guarded, open_sqlite
 
 SCHEMA = MetaData()
 
@@ -152,7 +151,8 @@ class SqlStore:
         )
         self.engine = open_sqlite(None if folder is None else folder / "coordinator.sqlite")
         self._turn = RLock()
-        SCHEMA.create_all(self.engine)
+        with guarded():
+            SCHEMA.create_all(self.engine)
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
@@ -161,11 +161,8 @@ class SqlStore:
         Raises:
             StoreError: the database refused.
         """
-        try:
-            with self._turn, self.engine.begin() as connection:
-                yield SqlTransaction(connection, self._artefacts)
-        except SQLAlchemyError as error:
-            raise StoreError(f"the database refused: {type(error).__name__}") from error
+        with guarded(), self._turn, self.engine.begin() as connection:
+            yield SqlTransaction(connection, self._artefacts)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -7,7 +7,7 @@ from threading import Thread
 
 import torch
 
-from secure_clove.engine.participant import Progress
+from secure_clove.engine.progress import Progress
 from secure_clove.errors import CloveError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.learn.tasks import TorchTask

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from secure_clove.clustering.scores import adjusted_rand_index
-from secure_clove.engine.participant import Progress
+from secure_clove.engine.progress import Progress
 from secure_clove.engine.state import RoundReport
 from secure_clove.foundation.ids import ClientId
 from secure_clove.observe.runs import RoundRecord

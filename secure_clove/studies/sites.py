@@ -1,22 +1,26 @@
 """One site at a terminal: its data from a file, its progress on one line, its model to a file."""
 
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from rich.console import Console
 from safetensors.torch import save_file
 
-from secure_clove.engine.participant import Progress
+from secure_clove.engine.progress import Progress
 from secure_clove.errors import DataError
 from secure_clove.learn.models import linear, load_flat
 from secure_clove.learn.tasks import TorchTask
 from secure_clove.sdk.results import ClientResult
 
 ARRAYS = ("train_x", "train_y", "test_x", "test_y")
+DAMAGED = (BadZipFile, NotImplementedError, zlib.error)
+"""What the zip reader raises for a damaged file, beside ordinary errors."""
 
 
 def linear_task(path: Path, classes: int) -> TorchTask:
@@ -28,7 +32,7 @@ def linear_task(path: Path, classes: int) -> TorchTask:
     try:
         with np.load(path, allow_pickle=False) as file:
             train_x, train_y, test_x, test_y = (file[name] for name in ARRAYS)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, *DAMAGED) as error:
         raise DataError(f"{path} must be an .npz file with {', '.join(ARRAYS)}") from error
     features = int(np.prod(train_x.shape[1:]))
     return TorchTask(

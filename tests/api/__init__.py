@@ -1,0 +1,1 @@
+"""Tests of the coordinator as a web application, over real sockets."""

@@ -1,0 +1,74 @@
+"""A whole small federation over HTTP, driven by the engine's own participants."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from secure_clove.engine.participant import Participant
+from secure_clove.engine.policy import Policy
+from secure_clove.engine.progress import Outcome
+from secure_clove.engine.state import Phase
+from secure_clove.foundation.ids import ClientId, FederationId
+from secure_clove.foundation.seeds import SimulatedEntropy
+from secure_clove.sdk.entropy import SystemEntropy
+from secure_clove.stores.journal import SqlJournal
+from tests.api.server import (
+    CLIENTS,
+    Caller,
+    LiveServer,
+    TestCarrier,
+    enrolment,
+    fixed,
+    founding,
+    identity,
+    make_config,
+    roster,
+)
+
+
+@pytest.fixture
+def callers(live_server: LiveServer) -> Iterator[dict[ClientId, Caller]]:
+    found = {client: Caller(live_server, client) for client in CLIENTS}
+    yield found
+    for caller in found.values():
+        caller.close()
+
+
+def participants(callers: dict[ClientId, Caller], federation: FederationId) -> list[Participant]:
+    return [
+        Participant(
+            client,
+            identity(client),
+            carrier=TestCarrier(callers[client], federation),
+            make_trainer=fixed(float(number)),
+            policy=Policy(max_epsilon=float("inf")),
+            journal=SqlJournal(None),
+            noise=SimulatedEntropy(1, client),
+            keys=SystemEntropy(),
+        )
+        for number, client in enumerate(CLIENTS)
+    ]
+
+
+def test_a_federation_runs_from_enrolment_to_final_models_over_http(
+    live_server: LiveServer, boss: Caller, callers: dict[ClientId, Caller]
+) -> None:
+    config, initial = make_config(rounds=2)
+    name = config.federation
+    assert boss.send("POST", "/v1/federations", founding(config, initial)).status_code == 201
+    for client in CLIENTS:
+        claim = enrolment(name, client)
+        answer = callers[client]._http.post(f"/v1/federations/{name}/enrolments", json=claim)
+        assert answer.json() == {"client": client}
+    assert boss.send("POST", f"/v1/federations/{name}:start", roster(config)).status_code == 204
+    going = participants(callers, name)
+    everybody = list(going)
+    while going:
+        going = [p for p in going if p.step() is not Outcome.CLOSED]
+    assert live_server.coordinator.state(name).phase is Phase.CLOSED
+    for participant in everybody:
+        assert participant.model is not None
+        np.testing.assert_allclose(participant.model, np.full(4, 2.0), atol=1e-3)
+    rounds = boss.get(f"/v1/federations/{name}/rounds").json()
+    assert [(r["round"], r["cohort"], r["dropouts"]) for r in rounds] == [(1, 3, []), (2, 3, [])]

@@ -1,0 +1,1 @@
+"""The machines: coordinator and participants under one roof, with faults and lies."""

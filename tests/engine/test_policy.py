@@ -1,0 +1,112 @@
+"""A client's own limits: every clause refuses, by name, before anything is computed."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from secure_clove.engine.plan import planned
+from secure_clove.engine.policy import Policy
+from secure_clove.errors import BudgetExceededError, ConfigError, PolicyRefusedError
+from secure_clove.foundation.ids import FederationId
+from secure_clove.privacy.accounting import totals
+from tests.engine.builders import LOUD, NAME, Toy
+
+
+def refused(clause: str, *, policy: Policy, **changes: Any) -> None:
+    toy = Toy(policy=policy, changes={"privacy": LOUD} | changes)
+    toy.start()
+    with pytest.raises(PolicyRefusedError) as caught:
+        toy.run()
+    assert caught.value.clause == clause
+    assert all(trainer.trainings == 0 for trainer in toy.trainers.values())
+    assert all(journal.entries() == () for journal in toy.journals.values())
+
+
+def test_a_federation_that_may_cost_more_than_the_policy_allows_is_refused() -> None:
+    refused("max_epsilon", policy=Policy(max_epsilon=0.5))
+
+
+def test_a_federation_without_noise_is_refused_by_any_finite_budget() -> None:
+    refused("max_epsilon", policy=Policy(max_epsilon=1e6), privacy=None)
+
+
+def test_a_budget_that_just_covers_the_plan_is_enough() -> None:
+    toy = Toy(changes={"privacy": LOUD, "rounds": 2})
+    cost = totals(planned(toy.config), 1e-5).total
+    toy = Toy(policy=Policy(max_epsilon=cost), changes={"privacy": LOUD, "rounds": 2})
+    toy.start()
+    toy.run()
+    assert len(toy.coordinator.reports(NAME)) == 2
+
+
+def test_sums_over_fewer_clients_than_allowed_are_refused() -> None:
+    refused("min_cohort", policy=Policy(max_epsilon=99.0, min_cohort=4))
+
+
+def test_a_delta_that_promises_nothing_is_refused() -> None:
+    refused("delta", policy=Policy(max_epsilon=99.0, delta=0.5))
+
+
+def test_single_replies_are_refused_by_a_sum_only_policy() -> None:
+    refused("sum_only", policy=Policy(max_epsilon=99.0, sum_only=True))
+
+
+@pytest.mark.parametrize("algorithm", ["fedavg", "ifca", "local"])
+def test_a_sum_only_policy_lets_algorithms_pass_that_need_only_sums(algorithm: str) -> None:
+    policy = Policy(max_epsilon=99.0, sum_only=True)
+    toy = Toy(policy=policy, changes={"privacy": LOUD, "algorithm": algorithm, "rounds": 1})
+    toy.start()
+    toy.run()
+    assert len(toy.coordinator.reports(NAME)) == 1
+
+
+def test_another_architecture_is_refused() -> None:
+    refused("architecture", policy=Policy(max_epsilon=99.0), architecture="plane")
+
+
+def test_more_examples_than_the_federation_takes_are_refused() -> None:
+    refused("max_examples", policy=Policy(max_epsilon=99.0), max_examples=20)
+
+
+def test_a_ledger_filled_elsewhere_refuses_before_computing() -> None:
+    toy = Toy(policy=Policy(max_epsilon=99.0), changes={"privacy": LOUD, "rounds": 2})
+    toy.start()
+    toy.run()
+    spent = toy.participants[toy.names[0]].ledger.totals().total
+    cost = totals(planned(toy.config), 1e-5).total
+    again = Toy(
+        policy=Policy(max_epsilon=max(spent, cost) * 1.01), changes={"privacy": LOUD, "rounds": 2}
+    )
+    journal = again.journals[again.names[0]]
+    moved = [
+        replace(e, federation=FederationId("elsewhere"))
+        for e in toy.journals[toy.names[0]].entries()
+    ]
+    relinked: list[Any] = []
+    for entry in moved:
+        previous = relinked[-1].hash if relinked else entry.previous
+        relinked.append(replace(entry, previous=previous))
+    mark = toy.journals[toy.names[0]].marks(NAME)[0]
+    journal.commit(relinked, replace(mark, federation=FederationId("elsewhere")))
+    again.start()
+    with pytest.raises(BudgetExceededError, match="over the limit"):
+        again.run()
+    assert again.trainers[again.names[0]].trainings == 0
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"max_epsilon": 0.0},
+        {"max_epsilon": float("nan")},
+        {"delta": 0.0},
+        {"delta": 1.0},
+        {"min_cohort": 0},
+        {"federation_key": "xyz"},
+        {"federation_key": "ab"},
+    ],
+)
+def test_a_policy_that_promises_nothing_cannot_be_made(bad: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        Policy(**({"max_epsilon": 1.0} | bad))
