@@ -207,7 +207,9 @@ class Linkability:
         tick(1)
         if not bare:
             return NotApplicable(reason="without privacy no two clusterings were held")
-        return _verdict([linked(pair) for pair in found], [linked(pair) for pair in bare])
+        return _verdict(
+            [linked(pair) for pair in found], [linked(pair) for pair in bare], case.world
+        )
 
 
 def without_privacy(world: World, view: CoordinatorView) -> CoordinatorView:
@@ -224,13 +226,15 @@ def without_privacy(world: World, view: CoordinatorView) -> CoordinatorView:
         return coordinator_view(Path(folder))
 
 
-def _verdict(with_it: list[Linked], without: list[Linked]) -> Verdict:
+def _verdict(with_it: list[Linked], without: list[Linked], world: World) -> Verdict:
     """Judge the last pair of rounds, when models differ most and single clients show most."""
     noised, bare = with_it[-1], without[-1]
     chance = 1 / noised.links
+    by_cluster = min(1.0, len(set(world.federation.truth.values())) / noised.links)
     low, high = noised.interval
     extras: dict[str, Extra] = {
         "chance": chance,
+        "chance_within_cluster": by_cluster,
         "clients": noised.links,
         "clients_without": bare.links,
         "rounds": _between(noised),
@@ -252,7 +256,7 @@ def _verdict(with_it: list[Linked], without: list[Linked]) -> Verdict:
         passed=True,
         verdict=f"no promise: {told} chance ({chance:.2f})",
         note=(
-            f"Guessing gets {chance:.2f}. Privacy of single examples promises nothing about whole "
+            f"Guessing gets {chance:.2f}, guessing within the right cluster {by_cluster:.2f}. Privacy of single examples promises nothing about whole "
             "clients, and in this mode the coordinator knows the senders anyway; only a sealed "
             "clustering takes the vectors away from it."
         ),

@@ -12,7 +12,7 @@ from threat_models.world import load_world
 
 ATTACKS: tuple[Attack, ...] = (TrapModels(), Linkability())
 
-TRIALS = 8000
+TRIALS = 6000
 """Games in each world: a standard error of 0.005 on an AUC, in about 20 seconds."""
 
 FEWEST_TRIALS = 100

@@ -13,16 +13,15 @@ import numpy as np
 
 from secure_clove.clustering.embedding import Embedding, embed
 from secure_clove.engine.plan import PrivacyPlan
-from secure_clove.engine.ports import Trainer
-from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.foundation.trees import Vector
 from secure_clove.sdk.entropy import SystemEntropy
 from threat_models import statistics as stats
 from threat_models import traps
 from threat_models.base import Case, Extra, NotApplicable, Outcome, Tick, Verdict
-from threat_models.game import ATTACKERS, Game, Mechanism, Replayed, guarded
+from threat_models.game import ATTACKERS, Game, Mechanism, guarded
 from threat_models.statistics import Scores
+from threat_models.targets import Target, targets, tripped
 
 LEVEL = 0.999
 """Confidence of every interval and lower bound here, so that correct code is rarely accused."""
@@ -57,41 +56,6 @@ class Claim:
     def epsilon(self) -> float:
         """The claimed epsilon; infinite without noise."""
         return math.inf if self.multiplier is None else stats.epsilon_of(self.mu, self.delta)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Target:
-    """The example under attack and what the adversary aims at it.
-
-    Attributes:
-        trainer: Its client's trainer.
-        index: Its place among the client's examples.
-        models: Trap models (T, K, d) by pattern.
-        gap: How far it stands out from public examples; negative: it does not.
-    """
-
-    trainer: Trainer
-    index: int
-    models: dict[str, Vector] = field(repr=False)
-    gap: float
-
-    def game(self, pattern: str, mechanism: Mechanism) -> Game:
-        """Return the game with one pattern's models."""
-        models = self.models[pattern]
-        inside = Replayed(self.trainer)
-        outside = Replayed(self.trainer, without=self.index)
-        moved = [
-            embed(inside.losses(each), Embedding.DIRECTIONAL).mean
-            - embed(outside.losses(each), Embedding.DIRECTIONAL).mean
-            for each in models
-        ]
-        return Game(
-            inside=inside,
-            outside=outside,
-            models=models,
-            mechanism=mechanism,
-            shift=np.concatenate(moved),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -215,8 +179,13 @@ def is_refuted(claim: Claim, played: Played) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrapModels:
-    """The attack on a run; see the module."""
+    """The attack on a run; see the module.
 
+    Attributes:
+        noise: Where the client's noise comes from: the operating system, as in production.
+    """
+
+    noise: Entropy = field(default_factory=SystemEntropy, repr=False)
     code: str = "A1"
     title: str = "Membership, with trap models"
     adversary: str = (
@@ -242,7 +211,7 @@ class TrapModels:
         target = max(every, key=lambda one: one.gap)
         if target.gap <= 0:
             return NotApplicable(reason=f"no example of '{client}' stands out from public ones")
-        played = play(target, guarded(plan), trials, entropy=SystemEntropy(), tick=tick)
+        played = play(target, guarded(plan), trials, entropy=self.noise, tick=tick)
         knowledge: dict[str, Extra] = {
             "client": client,
             "others_tripped": tripped(target),
@@ -256,36 +225,6 @@ def claim_of(plan: PrivacyPlan | None, releases: int) -> Claim:
     if plan is None:
         return Claim(releases=releases, multiplier=None, delta=1e-5)
     return Claim(releases=releases, multiplier=plan.embedding, delta=plan.delta)
-
-
-def targets(case: Case, client: ClientId, releases: int) -> list[Target]:
-    """Return every training example of ``client`` as a target; the other clients' are public."""
-    config, federation = case.view.config, case.world.federation
-    own = federation.clients[client]
-    public = np.concatenate(
-        [data.train_x for name, data in federation.clients.items() if name != client]
-    )
-    trainer = case.world.learner(client, config)
-    heights = {name: make(releases, config.clusters) for name, make in traps.PATTERNS.items()}
-    made = []
-    for index, x in enumerate(own.train_x):
-        where = traps.direction(x, public)
-        trap = traps.trap_class(own, index, federation.classes)
-        models = {
-            name: traps.models(found, x, where, trap=trap, classes=federation.classes)
-            for name, found in heights.items()
-        }
-        made.append(Target(trainer=trainer, index=index, models=models, gap=where.gap))
-    return made
-
-
-def tripped(target: Target) -> float:
-    """Return the share of the client's other examples that any of the traps catches too."""
-    caught = np.zeros(target.trainer.examples, dtype=bool)
-    for models in target.models.values():
-        for each in models:
-            caught |= np.ptp(target.trainer.losses(each), axis=1) > 1e-6
-    return float(np.delete(caught, target.index).mean())
 
 
 def bare(every: list[Target], *, knows_others: bool) -> Played:

@@ -63,7 +63,7 @@ class LiveServer:
 
 
 @contextmanager
-def serve(folder: Path | None = None, **settings: Any) -> Iterator[LiveServer]:  # noqa: ANN401
+def serve(folder: Path | None = None, **settings: Any) -> Iterator[LiveServer]:
     """Run a coordinator in a thread on a free port until the block ends."""
     clock = Clock()
     given = {"operator_key": FEDERATION_KEY.public.hex(), "data_dir": folder} | settings
@@ -101,11 +101,11 @@ def fresh_name() -> FederationId:
     return FederationId(f"wards-{next(_serial)}")
 
 
-def make_config(name: FederationId | None = None, **changes: Any) -> tuple[Config, bytes]:  # noqa: ANN401
+def make_config(**changes: Any) -> tuple[Config, bytes]:
     """A small federation without noise and its initial models."""
     initial = pack({"models": np.zeros((1, 4))})
     fields: dict[str, Any] = {
-        "federation": name or fresh_name(),
+        "federation": fresh_name(),
         "algorithm": "fedavg",
         "architecture": "four-numbers",
         "parameters": 4,
@@ -173,7 +173,8 @@ class Caller:
         method: str,
         target: str,
         body: bytes = b"",
-        **changes: Any,  # noqa: ANN401
+        /,
+        **changes: Any,
     ) -> dict[str, str]:
         """The signature headers of a request; ``changes`` replace what is signed."""
         path, _, query = target.partition("?")
@@ -193,17 +194,18 @@ class Caller:
         method: str,
         target: str,
         body: bytes = b"",
+        /,
         *,
         headers: Mapping[str, str] | None = None,
         accept: str = "*/*",
-        **changes: Any,  # noqa: ANN401
+        **changes: Any,
     ) -> httpx.Response:
         """Sign and send a request."""
         signed = self.headers(method, target, body, **changes)
         every = {"Accept": accept} | signed | dict(headers or {})
         return self._http.request(method, target, content=body, headers=every)
 
-    def get(self, target: str, **extra: Any) -> httpx.Response:  # noqa: ANN401
+    def get(self, target: str, **extra: Any) -> httpx.Response:
         """Sign and send a GET."""
         return self.send("GET", target, **extra)
 
@@ -266,7 +268,7 @@ def operator(server: LiveServer) -> Caller:
     return Caller(server, OPERATOR, FEDERATION_KEY)
 
 
-def started(server: LiveServer, clients: Sequence[ClientId] = CLIENTS, **changes: Any) -> Config:  # noqa: ANN401
+def started(server: LiveServer, clients: Sequence[ClientId] = CLIENTS, **changes: Any) -> Config:
     """Found and start a federation behind the server's back, which is quicker."""
     config, initial = make_config(**changes)
     coordinator = server.coordinator

@@ -1,6 +1,6 @@
 """An open masked session and the messages of its clients, for tests that misuse them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 from sqlalchemy import select
@@ -54,6 +54,11 @@ class OpenSession:
     def all_advertise(self) -> None:
         for client in CLIENTS:
             assert self.put(client, self.advert(client)).status_code == 204
+
+    def on(self, server: LiveServer) -> "OpenSession":
+        """The same session on a server that has been restarted."""
+        callers = {client: Caller(server, client) for client in self.callers}
+        return replace(self, server=server, callers=callers)
 
     def close(self) -> None:
         for caller in self.callers.values():

@@ -22,7 +22,7 @@ REQUEST: dict[str, Any] = {
 NONCE = "0123456789abcdef" * 2
 
 
-def signed(**changes: Any) -> dict[str, str]:  # noqa: ANN401  any argument of `sign`
+def signed(**changes: Any) -> dict[str, str]:
     said = REQUEST | {"keyid": "ada", "created": 1_700_000_000, "nonce": NONCE}
     return sign(KEY, **(said | changes))
 

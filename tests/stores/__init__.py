@@ -1,0 +1,1 @@
+"""Tests of where state and bytes are kept."""

@@ -1,0 +1,108 @@
+"""Linking clients between rounds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from secure_clove.foundation.seeds import stream
+from tests.threat_models.builders import finished_run, settings
+from threat_models.base import NotApplicable, Verdict
+from threat_models.linkability import (
+    COSTS,
+    RULES,
+    Linkability,
+    Pair,
+    linked,
+    pairs,
+    predicted,
+    without_privacy,
+)
+from threat_models.suite import case_of
+from threat_models.views import coordinator_view
+
+
+def changed(noise: float, clients: int = 30) -> Pair:
+    """Vectors before and after an affine change of all of them."""
+    rng = stream(0, "changed")
+    before = rng.normal(size=(clients, 4))
+    after = before @ rng.normal(size=(4, 4)) + 5 + rng.normal(0, noise, (clients, 4))
+    return Pair(rounds=(1, 2), before=before, after=after)
+
+
+def unrelated(clients: int = 200) -> Pair:
+    rng = stream(1, "unrelated")
+    return Pair(
+        rounds=(1, 2),
+        before=rng.normal(size=(clients, 4)),
+        after=rng.normal(size=(clients, 4)),
+    )
+
+
+def test_an_affine_change_of_all_vectors_hides_nobody() -> None:
+    assert linked(changed(1e-3)).share == 1
+
+
+def test_the_predictor_absorbs_what_distances_do_not() -> None:
+    pair = changed(1e-3)
+    assert RULES["nearest"](predicted(pair)) == len(pair)
+    assert RULES["nearest"](COSTS["unchanged"](pair)) < len(pair)
+
+
+def test_unrelated_vectors_are_linked_by_chance_only() -> None:
+    low, _ = linked(unrelated()).interval
+    assert low <= 1 / 200
+
+
+def test_noise_lowers_the_share_of_links() -> None:
+    assert linked(changed(3.0)).share < linked(changed(0.1)).share
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_the_order_of_clients_does_not_matter(cost: str) -> None:
+    pair, order = changed(0.5), stream(0, "order").permutation(30)
+    shuffled = Pair(rounds=(1, 2), before=pair.before[order], after=pair.after[order])
+    expected = COSTS[cost](pair)[np.ix_(order, order)]
+    assert COSTS[cost](shuffled) == pytest.approx(expected, rel=1e-6)
+
+
+def test_vectors_that_are_all_equal_break_no_attacker() -> None:
+    pair = Pair(rounds=(1, 2), before=np.ones((5, 3)), after=np.ones((5, 3)))
+    assert all(np.isfinite(costs(pair)).all() for costs in COSTS.values())
+
+
+def test_one_to_one_matching_uses_every_reply_once() -> None:
+    costs = np.array([[1.0, 0.9], [5.0, 1.0]])
+    assert RULES["nearest"](costs) == 1
+    assert RULES["one-to-one"](costs) == 2
+
+
+def test_the_interval_allows_for_the_choice_among_attackers() -> None:
+    found = linked(unrelated())
+    low, high = found.interval
+    assert low <= found.share <= high
+    assert len(found.hits) == 4
+
+
+def test_a_run_is_compared_with_its_own_pairs_of_rounds(run_folder: Path) -> None:
+    case = case_of(run_folder)
+    bare = without_privacy(case.world, case.view)
+    assert bare.config.privacy is None
+    assert [p.rounds for p in pairs(bare)] == [p.rounds for p in pairs(case.view)]
+
+
+def test_the_verdict_promises_nothing_and_shows_chance(run_folder: Path) -> None:
+    found = Linkability().run(case_of(run_folder), 100, lambda _: None)
+    assert isinstance(found, Verdict)
+    assert found.bound is None
+    assert found.passed
+    assert found.extras["chance"] == pytest.approx(1 / 8)
+    assert found.without_defence == 1
+
+
+def test_a_single_round_of_replies_has_nothing_to_link(tmp_path: Path) -> None:
+    folder = finished_run(tmp_path, settings(rounds=1))
+    assert pairs(coordinator_view(folder / "coordinator")) == ()
+    found = Linkability().run(case_of(folder), 100, lambda _: None)
+    assert isinstance(found, NotApplicable)
+    assert "fewer than two" in found.reason
