@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import uvicorn
+from pydantic import ValidationError
 
 from api.app import create_app
 from api.settings import Settings
@@ -29,6 +30,8 @@ from secure_clove.transport.wire import OPERATOR
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from secure_clove.sdk.config import Settings as FederationSettings
 
 SCHEMA = 1
 """Version of the JSON that ``--format json`` prints."""
@@ -95,14 +98,11 @@ def create(
     format: As = Format.TEXT,
 ) -> None:
     """Found a federation; prints every client's enrolment token, this once."""
-    # brings torch, which a coordinator never needs
-    from secure_clove.sdk.config import Settings as Wanted
-    from secure_clove.sdk.config import plan
+    from secure_clove.sdk.config import plan  # brings torch, which a coordinator never needs
 
     names = [*(client or []), *_numbered(clients)]
     with refusing(), operating(url, key) as (operator, _):
-        wanted = Wanted.model_validate_json(_text(settings))
-        config, initial = plan(wanted, _model(model))
+        config, initial = plan(_wanted(settings), _model(model))
         tokens = operator.create(config, initial, names)
     said = [f"federation {config.federation} founded, configuration {config.hash}"]
     said += [f"{name}\t{token}" for name, token in tokens.items()]
@@ -180,18 +180,26 @@ def operating(url: str, key: Path) -> Iterator[tuple[Operator, Wire]]:
 def _settings(asked: Mapping[str, Any]) -> Settings:
     try:
         return Settings(**asked)
-    except ValueError as error:
+    except ValidationError as error:
         raise ConfigError(
             "give --operator-key (or SECURE_CLOVE_OPERATOR_KEY): the 64 hex digits that "
             "`secure-clove keys show federation.key` prints, and a port that exists"
         ) from error
 
 
-def _text(path: Path) -> str:
+def _wanted(path: Path) -> "FederationSettings":
+    from secure_clove.sdk.config import Settings as FederationSettings
+
     try:
-        return path.read_text()
+        return FederationSettings.model_validate_json(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{path} cannot be read") from error
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, found['loc'])) or 'file'}: {found['msg']}"
+            for found in error.errors()
+        )
+        raise ConfigError(f"{path}: {wrong}") from error
 
 
 def _numbered(count: int) -> list[str]:
@@ -200,7 +208,6 @@ def _numbered(count: int) -> list[str]:
 
 
 def _model(spec: str) -> Callable[[], "nn.Module"]:
-    # brings torch, likewise
     from secure_clove.learn.models import linear
 
     kind, *sizes = spec.split(":")

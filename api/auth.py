@@ -58,7 +58,7 @@ async def caller(request: Request, service: Served) -> Caller:
         raise ReplayedError(f"signed more than {FRESH_S} s from now; check the clocks")
     body = await read(request, await _most(request, service))
     _check(request, claim, keys, body)
-    await service.admit(claim)
+    await service.nonces.admit(claim)
     return Caller(name=claim.keyid, body=body)
 
 

@@ -3,7 +3,7 @@
 Every function works inside a transaction of the `SqlStore` that it is given.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hmac import compare_digest
 
 from sqlalchemy import (
@@ -23,8 +23,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from secure_clove.errors import ConflictError, ReplayedError, UnknownClientError
+from secure_clove.errors import ConflictError, UnknownClientError
 from secure_clove.foundation.ids import ClientId, FederationId
+from secure_clove.transport.signing import Claim
 from secure_clove.transport.wire import token_hash
 
 FRESH_S = 60
@@ -51,16 +52,21 @@ NONCES = Table(
 )
 
 
-def admit(sql: Connection, *, keyid: str, nonce: str, created: int, now: int) -> None:
-    """Note that a signed request was made, and forget those too old to be made again.
+def admit(sql: Connection, claims: Iterable[Claim], now: int) -> list[bool]:
+    """Note signed requests, and forget those too old to be made again; say which were new.
 
-    Raises:
-        ReplayedError: it was made before.
+    Args:
+        sql: Of the transaction.
+        claims: Of requests whose signatures are true.
+        now: Seconds since the epoch.
     """
     sql.execute(delete(NONCES).where(NONCES.c.created < now - FRESH_S))
-    new = upsert(NONCES).values(keyid=keyid, nonce=nonce, created=created)
-    if not sql.execute(new.on_conflict_do_nothing()).rowcount:
-        raise ReplayedError("this request was made before; sign every try afresh")
+    return [_is_new(sql, claim) for claim in claims]
+
+
+def _is_new(sql: Connection, claim: Claim) -> bool:
+    row = upsert(NONCES).values(keyid=claim.keyid, nonce=claim.nonce, created=claim.created)
+    return bool(sql.execute(row.on_conflict_do_nothing()).rowcount)
 
 
 def offer(sql: Connection, federation: FederationId, tokens: Mapping[ClientId, str]) -> None:

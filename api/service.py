@@ -7,13 +7,14 @@ process on the same database is noticed within `LOOK_S`.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
 from api import database
 from api.changes import Changes
+from api.nonces import Nonces
 from api.settings import Settings
 from secure_clove.engine.coordinator import Coordinator
 from secure_clove.engine.each import ENVELOPE_BYTES
@@ -26,6 +27,7 @@ from secure_clove.foundation.ids import ClientId, FederationId
 from secure_clove.sdk.entropy import SystemEntropy
 from secure_clove.secagg.messages import body_limit
 from secure_clove.secagg.session import Carriage, Session
+from secure_clove.secagg.stages import RESOURCES, STEPS
 from secure_clove.stores.sql import SqlStore
 from secure_clove.transport.signing import Claim
 
@@ -62,6 +64,7 @@ class Service:
         self.coordinator = Coordinator(self.store, SystemEntropy())
         self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, "coordinator")
+        self.nonces = Nonces(self._threads, self._note)
         self._changes = Changes()
         self._rosters: dict[FederationId, Mapping[ClientId, bytes]] = {}
         self._sessions: dict[str, Session] = {}
@@ -135,25 +138,10 @@ class Service:
         found = [await self.keys(federation, name) for federation in federations]
         return tuple(key for keys in found for key in keys)
 
-    async def admit(self, claim: Claim) -> None:
-        """Note that a signed request was made.
-
-        Raises:
-            ReplayedError: it was made before.
-        """
+    def _note(self, claims: Sequence[Claim]) -> list[bool]:
         now = self.now_s()
-
-        def note() -> None:
-            with self.store.transaction() as tx:
-                database.admit(
-                    tx.connection,
-                    keyid=claim.keyid,
-                    nonce=claim.nonce,
-                    created=claim.created,
-                    now=now,
-                )
-
-        await self.run(note)
+        with self.store.transaction() as tx:
+            return database.admit(tx.connection, claims, now)
 
     def _load_keys(self, federation: FederationId) -> Mapping[ClientId, bytes]:
         """Return the roster, which never changes once there is one, or who has enrolled so far."""
@@ -191,10 +179,12 @@ class Service:
             NotFoundError: no such session or step.
         """
         session = await self.session(sid)
-        if session.carriage is Carriage.MASKED:
+        is_masked = session.carriage is Carriage.MASKED
+        steps = tuple(STEPS) if is_masked else (REPLY_STEP,)
+        if step not in steps:
+            raise NotFoundError(f"this session has the steps {', '.join(steps)} only")
+        if is_masked:
             return body_limit(session, step)
-        if step != REPLY_STEP:
-            raise NotFoundError(f"a session of single replies has the step '{REPLY_STEP}' only")
         return session.length * session.ring_bits // 8 + ENVELOPE_BYTES
 
     async def current(
@@ -227,6 +217,8 @@ class Service:
 
     async def fetch(self, sid: str, resource: str, client: ClientId, wait_s: float) -> bytes | None:
         """Return a session's resource, waiting for it; see `Coordinator.fetch`."""
+        if resource not in RESOURCES:
+            raise NotFoundError(f"a session has the resources {', '.join(RESOURCES)} only")
 
         async def look() -> bytes | None:
             return await self.run(lambda: self.coordinator.fetch(sid, resource, client))

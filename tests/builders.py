@@ -135,7 +135,7 @@ class Room:
         self.state = self.algorithm.begin(self.state, self.round, present)
         while (exchange := self.algorithm.next(self.state)) is not None:
             self.held[-1].append(exchange.name)
-            self.state = exchange.fold(self.state, self._replies(exchange, lost))
+            self.state = exchange.fold(self.state, self.replies(exchange, lost))
 
     def model(self, client: ClientId) -> Vector:
         """Return the model that ``client`` would take home now."""
@@ -150,7 +150,8 @@ class Room:
         self.owns[client], tree = exchange.work(own, ask, self.learners[client])
         return unflatten(flatten(tree, exchange.layout), exchange.layout)
 
-    def _replies(self, exchange: Exchange[Any, Any], lost: Collection[ClientId]) -> Replies:
+    def replies(self, exchange: Exchange[Any, Any], lost: Collection[ClientId] = ()) -> Replies:
+        """Return what the coordinator gets from all that are asked and not ``lost``."""
         asked = [client for client in exchange.cohort(self.state) if client not in lost]
         each = {client: self.reply(exchange, client) for client in asked}
         if exchange.reveal is Reveal.EACH:
@@ -172,8 +173,9 @@ def summed(exchange: Exchange[Any, Any], replies: Mapping[ClientId, tuple[int, T
 def room(
     algorithm: Algorithm[Any, Any], initial: Vector, learners: Mapping[ClientId, PointLearner]
 ) -> Room:
-    """Return a room before its first round."""
-    return Room(algorithm=algorithm, learners=learners, state=algorithm.start(initial))
+    """Return a room before its first round; an algorithm takes as many models as it needs."""
+    models = initial[: algorithm.initial_models]
+    return Room(algorithm=algorithm, learners=learners, state=algorithm.start(models))
 
 
 def tiny_model() -> partial[Any]:

@@ -5,6 +5,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -50,6 +51,7 @@ def run(
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TABLE,
 ) -> None:
     """Audit a run: write audit.json into its folder and print the outcome."""
+    torch.set_num_threads(1)  # for models this small, threads wait longer than they work
     try:
         outcomes = _audit(folder, trials)
         report.write(folder, outcomes)

@@ -27,6 +27,10 @@ LEVEL = 0.95
 RIDGE = 1e-3
 """Penalty of the predictor, in units of the number of clients, for standardised vectors."""
 
+TRAINED = 3
+"""Rounds that the run without privacy clusters at least: the models of the first one are untrained
+and may see nothing but labels, so only later pairs show what clear vectors give away."""
+
 FEWEST = 4
 """Clients below which a predictor of one from the others has nothing to learn from."""
 
@@ -205,21 +209,22 @@ class Linkability:
         case.world.check(case.view.config)
         bare = pairs(without_privacy(case.world, case.view))
         tick(1)
-        if not bare:
-            return NotApplicable(reason="without privacy no two clusterings were held")
-        return _verdict(
-            [linked(pair) for pair in found], [linked(pair) for pair in bare], case.world
-        )
+        noised, clear = [linked(pair) for pair in found], [linked(pair) for pair in bare]
+        if noised[-1].rounds not in {pair.rounds for pair in clear}:
+            return NotApplicable(
+                reason=f"without privacy {_between(noised[-1])} hold no {FEWEST} clients in common"
+            )
+        return _verdict(noised, clear, case.world)
 
 
 def without_privacy(world: World, view: CoordinatorView) -> CoordinatorView:
     """Return the coordinator's view of the same federation without privacy.
 
     It clusters for as many rounds as the run did, even where clear vectors would settle earlier, so
-    that the same pairs of rounds are compared.
+    that the same pairs of rounds are compared; and for `TRAINED` rounds at least.
     """
-    rounds, held = view.embeddings[-1].round, len(view.embeddings)
-    options = {**view.config.options, "clustering_rounds": held, "stable_rounds": rounds + 1}
+    rounds = max(TRAINED, view.embeddings[-1].round)
+    options = {**view.config.options, "clustering_rounds": rounds, "stable_rounds": rounds + 1}
     changes = {"privacy": None, "rounds": rounds, "options": options}
     with TemporaryDirectory() as folder:
         simulate(world.settings.model_copy(update=changes), world.tasks, folder=Path(folder))
@@ -227,8 +232,9 @@ def without_privacy(world: World, view: CoordinatorView) -> CoordinatorView:
 
 
 def _verdict(with_it: list[Linked], without: list[Linked], world: World) -> Verdict:
-    """Judge the last pair of rounds, when models differ most and single clients show most."""
-    noised, bare = with_it[-1], without[-1]
+    """Judge the run's last pair of rounds, when its models are trained longest."""
+    noised = with_it[-1]
+    bare = next(pair for pair in without if pair.rounds == noised.rounds)
     chance = 1 / noised.links
     by_cluster = min(1.0, len(set(world.federation.truth.values())) / noised.links)
     low, high = noised.interval
@@ -256,9 +262,11 @@ def _verdict(with_it: list[Linked], without: list[Linked], world: World) -> Verd
         passed=True,
         verdict=f"no promise: {told} chance ({chance:.2f})",
         note=(
-            f"Guessing gets {chance:.2f}, guessing within the right cluster {by_cluster:.2f}. Privacy of single examples promises nothing about whole "
-            "clients, and in this mode the coordinator knows the senders anyway; only a sealed "
-            "clustering takes the vectors away from it."
+            f"Guessing gets {chance:.2f}, guessing within the right cluster {by_cluster:.2f}. "
+            f"Without noise the vectors of {_between(without[-1])} link {without[-1].share:.2f}. "
+            "Privacy of single examples promises nothing about whole clients, and in this mode "
+            "the coordinator knows the senders anyway; only a sealed clustering takes the vectors "
+            "away from it."
         ),
         extras=extras,
     )

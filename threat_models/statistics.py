@@ -82,8 +82,9 @@ def auc_interval(inside: Scores, outside: Scores, level: float) -> Interval:
     variance = _variance(above) / len(above) + _variance(below) / len(below)
     if variance <= 1e-18:
         pairs = min(len(inside), len(outside))
-        low, high = share_interval(round(found * pairs), pairs, level)
-        return min(low, found), max(high, found)
+        low, _ = share_interval(math.floor(found * pairs + 1e-9), pairs, level)
+        _, high = share_interval(math.ceil(found * pairs - 1e-9), pairs, level)
+        return low, high
     reach = float(norm.ppf((1 + level) / 2)) * math.sqrt(variance)
     return max(0.0, found - reach), min(1.0, found + reach)
 

@@ -34,7 +34,7 @@ class Recipe(Strict):
     """
 
     dataset: Literal["digits"]
-    partition: Literal["label_skew_1"]
+    partition: Literal["label-skew-1"]
     seed: int
     clusters: int
     clients_per_cluster: int

@@ -17,6 +17,7 @@ from secure_clove.algorithms.base import (
     Reveal,
     Standing,
     Use,
+    check_initial,
 )
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.trees import Tree, Vector
@@ -110,9 +111,15 @@ class FedAvg:
         )
         return (train,)
 
+    @property
+    def initial_models(self) -> int:
+        """One."""
+        return 1
+
     def start(self, initial: Vector) -> FedAvgState:
-        """Start from the first initial model."""
-        return FedAvgState(model=initial[0])
+        """Start from the one initial model."""
+        checked = check_initial(initial, count=1, parameters=self.parameters)
+        return FedAvgState(model=checked[0])
 
     def enrol(self) -> FedAvgOwn:
         """Nothing to remember."""

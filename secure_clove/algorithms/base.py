@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
+from secure_clove.errors import ConfigError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.trees import Layout, Slot, Tree, Vector
 
@@ -159,8 +160,12 @@ class Algorithm(Protocol[S, C]):
     def own(self) -> type[C]:
         """Type of the client's state."""
 
+    @property
+    def initial_models(self) -> int:
+        """How many initial models it starts from."""
+
     def start(self, initial: Vector) -> S:
-        """Return the state before round 1, from initial models ``(K, d)``."""
+        """Return the state before round 1, from `initial_models` models ``(count, d)``."""
 
     def enrol(self) -> C:
         """Return a client's state before it takes part."""
@@ -182,3 +187,16 @@ class Algorithm(Protocol[S, C]):
 
     def mine(self, own: C, gift: Tree) -> Vector:
         """Return the client's own model ``(d,)`` from what it was sent."""
+
+
+def check_initial(initial: Vector, *, count: int, parameters: int) -> Vector:
+    """Return ``initial`` if it holds ``count`` models of ``parameters`` numbers.
+
+    Raises:
+        ConfigError: it has another shape.
+    """
+    if initial.shape != (count, parameters):
+        raise ConfigError(
+            f"initial models have shape {initial.shape}, ({count}, {parameters}) expected"
+        )
+    return initial

@@ -3,6 +3,10 @@
 Source: clove.txt, Algorithm 1 with known K and Option I (model averaging); stability as declared by
 the clients, section 3. After stability a client without a model gets that of the nearest centroid,
 with the models and centroids saved at stability (line 15).
+
+Beside the K models, `probes` more initial models may be evaluated that nobody ever trains. The
+sensitivity of a directional embedding is 1/n whatever its length, but in more dimensions the
+signatures of different labels stand further apart, so groups show through more noise (ADR 0009).
 """
 
 from collections.abc import Mapping
@@ -20,6 +24,7 @@ from secure_clove.algorithms.base import (
     Reveal,
     Standing,
     Use,
+    check_initial,
 )
 from secure_clove.clustering.embedding import project
 from secure_clove.clustering.kmeans import cluster, dissolve, nearest
@@ -37,8 +42,9 @@ class CloveState:
 
     Attributes:
         models: ``(K, d)``, current.
+        probes: ``(P, d)``, evaluated beside them and never trained.
         saved: ``(K, d)``, the models that `centroids` were measured on.
-        centroids: ``(k, K)`` cluster centres in embedding space, one a cluster; k <= K.
+        centroids: ``(k, K + P)`` cluster centres in embedding space, one a cluster; k <= K.
         centroid_models: Model of each centroid.
         assignment: Model of each client that has one.
         round: Counted from 1.
@@ -52,6 +58,7 @@ class CloveState:
     """
 
     models: Vector
+    probes: Vector
     saved: Vector
     centroids: Vector
     centroid_models: tuple[int, ...] = ()
@@ -88,6 +95,7 @@ class Clove:
         seed: Of the k-means starts.
         smallest: Fewest clients in a cluster; smaller ones are dissolved, since their sum would
             hide nobody. 1 keeps every cluster, as the paper does.
+        probes: Number P of untrained models evaluated beside them; 0 is the paper's CLoVE.
         stable_rounds: Equal assignments in a row before a client declares stability.
         stable_share: Share of declarations that ends the clustering.
         clustering_rounds: Most clusterings, hence most embeddings released; then the last stands.
@@ -97,6 +105,7 @@ class Clove:
     clusters: int
     seed: int
     smallest: int = 1
+    probes: int = 0
     stable_rounds: int = 2
     stable_share: float = 1.0
     clustering_rounds: int = 3
@@ -110,6 +119,10 @@ class Clove:
         counts = (self.smallest, self.stable_rounds, self.clustering_rounds)
         if any(not isinstance(count, int) or count < 1 for count in counts):
             raise ConfigError("stable_rounds and clustering_rounds are whole numbers from 1")
+        if not isinstance(self.probes, int) or self.probes < 0:
+            raise ConfigError("probes is a whole number from 0")
+        if not isinstance(self.probes, int) or self.probes < 0:
+            raise ConfigError("probes is a count of extra models, 0 or more")
         if not 0 < self.stable_share <= 1:
             raise ConfigError("0 < stable_share <= 1 expected")
 
@@ -124,10 +137,14 @@ class Clove:
             name="losses",
             reveal=Reveal.EACH,
             uses=frozenset({Use.EMBEDDING}),
-            parts=(Part(name="losses", shape=(self.clusters,), content=Content.EMBEDDING),),
+            parts=(Part(name="losses", shape=(self.initial_models,), content=Content.EMBEDDING),),
             cohort=lambda state: state.unplaced if state.is_settled else state.cohort,
             group=lambda state, client: 0,
-            ask=lambda state, client: {"models": state.saved if state.is_settled else state.models},
+            ask=lambda state, client: {
+                "models": np.concatenate(
+                    [state.saved if state.is_settled else state.models, state.probes]
+                )
+            },
             work=lambda own, ask, learner: (own, {"losses": learner.embedding(ask["models"])}),
             fold=self._place,
             at_most=self.clustering_rounds,
@@ -147,14 +164,19 @@ class Clove:
             fold=self._average,
         )
 
+    @property
+    def initial_models(self) -> int:
+        """K models and P probes."""
+        return self.clusters + self.probes
+
     def start(self, initial: Vector) -> CloveState:
-        """Start from K initial models (line 1)."""
-        if initial.shape != (self.clusters, self.parameters):
-            raise ConfigError(
-                f"initial models have shape {initial.shape}, "
-                f"({self.clusters}, {self.parameters}) expected"
-            )
-        return CloveState(models=initial, saved=initial, centroids=np.zeros((0, self.clusters)))
+        """Start from K initial models (line 1) and P probes behind them."""
+        count = self.initial_models
+        checked = check_initial(initial, count=count, parameters=self.parameters)
+        models, probes = np.split(checked, [self.clusters])
+        return CloveState(
+            models=models, probes=probes, saved=models, centroids=np.zeros((0, count))
+        )
 
     def enrol(self) -> CloveOwn:
         """A client with no history."""
@@ -199,7 +221,8 @@ class Clove:
         rng = stream(self.seed, "k-means", state.round)
         found = cluster(vectors, self.clusters, rng)  # line 11
         found = dissolve(found, vectors, smallest=self.smallest)
-        models = match(vectors, found.labels, models=self.clusters)  # line 12
+        losses = vectors[:, : self.clusters]
+        models = match(losses, found.labels, models=self.clusters)  # line 12
         of_cluster = {int(c): int(m) for c, m in zip(found.labels, models, strict=True)}
         held = replace(
             state,

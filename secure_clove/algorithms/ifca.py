@@ -10,7 +10,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from secure_clove.algorithms.averaging import TRAINING, accuracy, averaged, trained, training_parts
-from secure_clove.algorithms.base import Exchange, Learner, Replies, Reveal, Standing, Use
+from secure_clove.algorithms.base import (
+    Exchange,
+    Learner,
+    Replies,
+    Reveal,
+    Standing,
+    Use,
+    check_initial,
+)
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.trees import Tree, Vector
@@ -68,9 +76,15 @@ class Ifca:
         )
         return (train,)
 
+    @property
+    def initial_models(self) -> int:
+        """K."""
+        return self.clusters
+
     def start(self, initial: Vector) -> IfcaState:
         """Start from K initial models."""
-        return IfcaState(models=initial)
+        checked = check_initial(initial, count=self.clusters, parameters=self.parameters)
+        return IfcaState(models=checked)
 
     def enrol(self) -> IfcaOwn:
         """A client that picked nothing yet."""

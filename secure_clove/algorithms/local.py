@@ -16,6 +16,7 @@ from secure_clove.algorithms.base import (
     Reveal,
     Standing,
     Use,
+    check_initial,
 )
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.trees import Tree, Vector
@@ -65,9 +66,15 @@ class LocalOnly:
         )
         return (turn,)
 
+    @property
+    def initial_models(self) -> int:
+        """One."""
+        return 1
+
     def start(self, initial: Vector) -> LocalState:
-        """Start from the first initial model."""
-        return LocalState(model=initial[0])
+        """Start from the one initial model."""
+        checked = check_initial(initial, count=1, parameters=self.parameters)
+        return LocalState(model=checked[0])
 
     def enrol(self) -> LocalOwn:
         """A client that has not trained."""

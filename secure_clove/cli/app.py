@@ -64,11 +64,14 @@ def demo(
 ) -> None:
     """Watch 25 REST clients find their five hidden groups, then open the report."""
     from secure_clove.sdk.config import PrivacySettings, Settings
-    from secure_clove.studies.demo import Demo, run_demo
+    from secure_clove.studies.demo import PROBES, Demo, run_demo
 
     with explained():
         settings = Settings(
-            seed=seed, rounds=rounds, privacy=PrivacySettings() if privacy == "on" else None
+            seed=seed,
+            rounds=rounds,
+            options={"probes": PROBES},
+            privacy=PrivacySettings() if privacy == "on" else None,
         )
         summary = run_demo(Demo(folder=folder, settings=settings, with_audit=audit), out)
     spent = "off" if summary.epsilon_total is None else f"ε {summary.epsilon_total:.2f}"

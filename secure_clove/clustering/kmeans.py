@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 from secure_clove.errors import ConfigError, DataError
 from secure_clove.foundation.seeds import Rng
@@ -62,7 +63,8 @@ def cluster(vectors: NDArray[np.float64], clusters: int, rng: Rng) -> Clustering
     points = _on_grid(vectors)
     count = min(clusters, len(np.unique(points, axis=0)))
     seed = int(rng.integers(2**31))
-    found = KMeans(count, n_init=STARTS, random_state=seed).fit_predict(points)
+    with threadpool_limits(limits=1):  # one order of summation; threads only wait for each other
+        found = KMeans(count, n_init=STARTS, random_state=seed).fit_predict(points)
     labels = _by_first_appearance(found)
     means = [vectors[labels == label].mean(axis=0) for label in range(count)]
     return Clustering(labels=labels, centroids=np.stack(means))

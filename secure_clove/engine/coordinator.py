@@ -63,10 +63,9 @@ class Coordinator:
         if digest(initial) != config.initial:
             raise ModelMismatchError("the initial models are not those the configuration names")
         models = unpack(initial).get("models")
-        if models is None or models.shape != (config.clusters, config.parameters):
-            raise ConfigError(
-                f"'models' of shape ({config.clusters}, {config.parameters}) expected"
-            )
+        if models is None:
+            raise ConfigError("the initial models must lie under the name 'models'")
+        inner = encode(config.build().start(models))
         with self._store.transaction() as tx:
             known = tx.federation(config.federation)
             if known is not None:
@@ -74,8 +73,7 @@ class Coordinator:
                     return config.federation
                 raise ConflictError("another federation has this name; choose a new one")
             tx.save_artefact(initial)
-            inner = tx.save_artefact(encode(config.build().start(models)))
-            state = FederationState(config=signed, algorithm=inner)
+            state = FederationState(config=signed, algorithm=tx.save_artefact(inner))
             tx.save_federation(config.federation, encode(state))
         return config.federation
 

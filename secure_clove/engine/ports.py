@@ -135,7 +135,11 @@ class Transaction(Protocol):
         """
 
     def save_body(self, sid: str, step: str, client: ClientId, body: bytes) -> None:
-        """Store a message; storing the same one again changes nothing."""
+        """Store a message, once.
+
+        Raises:
+            StoreError: one was stored under these names before.
+        """
 
     def artefact(self, content: Digest) -> bytes:
         """Return bytes by their hash.

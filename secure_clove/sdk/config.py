@@ -1,16 +1,15 @@
 """Settings as a person writes them, checked at the edge and turned into an engine `Config`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from secure_clove.algorithms.base import Use
+from secure_clove.algorithms.base import Algorithm, Use
 from secure_clove.algorithms.registry import build
 from secure_clove.engine.pipeline import pack
 from secure_clove.engine.plan import Config, PrivacyPlan, TrainingPlan
 from secure_clove.foundation.ids import FederationId, digest
-from secure_clove.learn.models import MakeModel, architecture, initial
+from secure_clove.learn.models import MakeModel, architecture, initial, parameter_count
 from secure_clove.privacy.calibration import multiplier_for, remaining_multiplier
 from secure_clove.privacy.events import Release
 
@@ -47,7 +46,7 @@ class PrivacySettings(Strict):
     delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
     epsilon_total: Positive = 3.95
     epsilon_embedding: Positive = 0.98
-    epsilon_metrics: Positive = 1.0
+    epsilon_metrics: Positive = 3.95
     clip: Positive = 1.0
 
 
@@ -97,13 +96,22 @@ def plan(settings: Settings, model: MakeModel) -> tuple[Config, bytes]:
     Raises:
         ConfigError: the budgets cannot be met, or the algorithm refuses its settings.
     """
-    models = np.ascontiguousarray(initial(model, settings.clusters, seed=settings.seed))
+    made = model()
+    algorithm = build(
+        settings.algorithm,
+        parameters=parameter_count(made),
+        clusters=settings.clusters,
+        seed=settings.seed,
+        smallest=settings.min_cohort,
+        options=settings.options,
+    )
+    models = initial(model, algorithm.initial_models, seed=settings.seed)
     packed = pack({"models": models})
     config = Config(
         federation=FederationId(settings.name),
         algorithm=settings.algorithm,
         options=settings.options,
-        architecture=architecture(model()),
+        architecture=architecture(made),
         parameters=models.shape[1],
         clusters=settings.clusters,
         rounds=settings.rounds,
@@ -115,17 +123,17 @@ def plan(settings: Settings, model: MakeModel) -> tuple[Config, bytes]:
         update_bound=settings.update_bound,
         update_step=UPDATE_STEP,
         training=TrainingPlan(**settings.training.model_dump()),
-        privacy=_noise(settings),
+        privacy=_noise(settings, algorithm),
     )
     return config, packed
 
 
-def _noise(settings: Settings) -> PrivacyPlan | None:
+def _noise(settings: Settings, algorithm: Algorithm[Any, Any]) -> PrivacyPlan | None:
     """Calibrate every noise multiplier to its budget over the whole federation."""
     asked = settings.privacy
     if asked is None:
         return None
-    held = _embeddings(settings)
+    held = _embeddings(algorithm, settings.rounds)
     embedding = multiplier_for(asked.epsilon_embedding, asked.delta, max(held, 1))
     spent = [Release(name="embedding", multiplier=embedding, steps=held)] if held else []
     steps = settings.rounds * settings.training.steps
@@ -138,15 +146,7 @@ def _noise(settings: Settings) -> PrivacyPlan | None:
     )
 
 
-def _embeddings(settings: Settings) -> int:
+def _embeddings(algorithm: Algorithm[Any, Any], rounds: int) -> int:
     """Count the embeddings that one client releases at most."""
-    algorithm = build(
-        settings.algorithm,
-        parameters=1,
-        clusters=settings.clusters,
-        seed=settings.seed,
-        smallest=settings.min_cohort,
-        options=settings.options,
-    )
     asking = [exchange for exchange in algorithm.exchanges if Use.EMBEDDING in exchange.uses]
-    return sum(min(exchange.at_most or settings.rounds, settings.rounds) for exchange in asking)
+    return sum(min(exchange.at_most or rounds, rounds) for exchange in asking)

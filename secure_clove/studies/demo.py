@@ -40,6 +40,8 @@ from secure_clove.studies.server import coordinator_process
 
 POLL_S = 0.25
 FEATURES, CLASSES = 64, 10
+PROBES = 15
+"""Untrained models evaluated beside the 5: enough to find the groups in round 1 (ADR 0009)."""
 SETTINGS, FEDERATION, AUDIT = "settings.json", "federation.json", "audit.json"
 COORDINATOR, CLIENTS = "coordinator", "clients"
 

@@ -1,4 +1,4 @@
-"""One coordinator for a whole test module; every test founds its own federation on it."""
+"""One coordinator for all tests of this folder; every test founds its own federation on it."""
 
 from collections.abc import Iterator
 
@@ -8,24 +8,20 @@ from tests.api.server import Caller, LiveServer, operator, serve
 from tests.api.sessions import OpenSession, open_session
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def live_server() -> Iterator[LiveServer]:
     """A coordinator in memory on a loopback port."""
     with serve() as server:
         yield server
 
 
-@pytest.fixture(scope="module")
-def boss(live_server: LiveServer) -> Iterator[Caller]:
+@pytest.fixture(scope="package")
+def boss(live_server: LiveServer) -> Caller:
     """The operator."""
-    caller = operator(live_server)
-    yield caller
-    caller.close()
+    return operator(live_server)
 
 
 @pytest.fixture
-def open_one(live_server: LiveServer) -> Iterator[OpenSession]:
+def open_one(live_server: LiveServer) -> OpenSession:
     """A session of three clients that waits for adverts."""
-    found = open_session(live_server)
-    yield found
-    found.close()
+    return open_session(live_server)

@@ -51,10 +51,11 @@ class Clock:
 
 
 class LiveServer:
-    """A running coordinator."""
+    """A running coordinator, and an unsigned client of it."""
 
-    def __init__(self, url: str, service: Service, clock: Clock) -> None:
-        self.url, self.service, self.clock = url, service, clock
+    def __init__(self, http: httpx.Client, service: Service, clock: Clock) -> None:
+        self.http, self.service, self.clock = http, service, clock
+        self.url = str(http.base_url).rstrip("/")
 
     @property
     def coordinator(self) -> Coordinator:
@@ -72,15 +73,17 @@ def serve(folder: Path | None = None, **settings: Any) -> Iterator[LiveServer]:
         app, ws="none", server_header=False, log_level="critical", timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
-    with socket.socket() as listening:
+    # the protocol must be named: only then does asyncio switch off Nagle's delay
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(128)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
-            httpx.get(f"{url}/healthz", timeout=20).raise_for_status()
-            yield LiveServer(url, app.state.service, clock)
+            with httpx.Client(base_url=url, timeout=30) as http:
+                http.get("/healthz").raise_for_status()
+                yield LiveServer(http, app.state.service, clock)
         finally:
             server.should_exit = True
             thread.join()
@@ -162,11 +165,6 @@ class Caller:
     def __init__(self, server: LiveServer, name: str, key: Identity | None = None) -> None:
         self.name, self._key = name, identity(name) if key is None else key
         self._server = server
-        self._http = httpx.Client(base_url=server.url, timeout=30)
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._http.close()
 
     def headers(
         self,
@@ -203,7 +201,7 @@ class Caller:
         """Sign and send a request."""
         signed = self.headers(method, target, body, **changes)
         every = {"Accept": accept} | signed | dict(headers or {})
-        return self._http.request(method, target, content=body, headers=every)
+        return self._server.http.request(method, target, content=body, headers=every)
 
     def get(self, target: str, **extra: Any) -> httpx.Response:
         """Sign and send a GET."""

@@ -60,10 +60,6 @@ class OpenSession:
         callers = {client: Caller(server, client) for client in self.callers}
         return replace(self, server=server, callers=callers)
 
-    def close(self) -> None:
-        for caller in self.callers.values():
-            caller.close()
-
 
 def open_session(server: LiveServer) -> OpenSession:
     """Start a federation and let all its clients show up, which opens its first session."""

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
-import httpx
 import pytest
+from fastapi import FastAPI
 from typer.testing import CliRunner
 
 from api.__main__ import app
@@ -72,7 +73,7 @@ def enrol(server: LiveServer, name: str, tokens: dict[str, str]) -> None:
             "public_key": me.public.hex(),
             "proof": me.sign(ENROLMENT_TAG, name, token).hex(),
         }
-        httpx.post(f"{server.url}/v1/federations/{name}/enrolments", json=claim).raise_for_status()
+        server.http.post(f"/v1/federations/{name}/enrolments", json=claim).raise_for_status()
 
 
 def test_a_federation_is_founded_enrolled_started_and_shown(
@@ -104,6 +105,32 @@ def test_the_list_names_every_federation(server: LiveServer, key: Path, tmp_path
     assert "listed\tenrolling\tround 0 of" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "file"), ('{"rounds": 0}', "rounds"), ('{"epsilon": 1}', "epsilon")],
+)
+def test_wrong_settings_are_named(
+    server: LiveServer, key: Path, tmp_path: Path, text: str, said: str
+) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(text)
+    words = ["federation", "create", str(path), "--key", str(key), "--url", server.url]
+    result = RUNNER.invoke(app, words)
+    assert result.exit_code == 2
+    assert f": {said}" in result.stderr
+
+
+def test_a_model_that_is_not_known_is_refused(
+    server: LiveServer, key: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text("{}")
+    words = ["federation", "create", str(path), "--key", str(key), "--url", server.url]
+    result = RUNNER.invoke(app, [*words, "--model", "transformer:1:2"])
+    assert result.exit_code == 2
+    assert "linear:FEATURES:CLASSES" in result.stderr
+
+
 def test_a_missing_key_is_named_with_its_cure(tmp_path: Path) -> None:
     result = RUNNER.invoke(app, ["federation", "list", "--key", str(tmp_path / "none.key")])
     assert result.exit_code == 2
@@ -124,3 +151,9 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("SECURE_CLOVE_PORT", "9")
     settings = Settings.model_validate({})
     assert (settings.operator_key, settings.port) == ("ab" * 32, 9)
+
+
+def test_uvicorn_finds_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECURE_CLOVE_OPERATOR_KEY", "ab" * 32)
+    main = import_module("api.main")
+    assert isinstance(main.app, FastAPI)

@@ -29,7 +29,6 @@ def test_a_message_after_the_deadline_is_gone_and_the_waiting_hear_of_the_end(
     late = opened.put(BOB, opened.advert(BOB))
     assert (late.status_code, late.json()["code"]) == (410, "aborted")
     assert everything(own_server) == before
-    opened.close()
 
 
 def test_a_round_begins_without_those_who_do_not_show_up(own_server: LiveServer) -> None:
@@ -43,5 +42,3 @@ def test_a_round_begins_without_those_who_do_not_show_up(own_server: LiveServer)
     assert found is not None
     assert found.invitation is not None
     assert found.invitation.session.cohort == CLIENTS
-    for caller in callers:
-        caller.close()

@@ -32,7 +32,7 @@ def config(boss: Caller) -> Config:
 
 
 def enrol(server: LiveServer, name: str, claim: object) -> httpx.Response:
-    return httpx.post(f"{server.url}/v1/federations/{name}/enrolments", json=claim)
+    return server.http.post(f"/v1/federations/{name}/enrolments", json=claim)
 
 
 def enrolled(boss: Caller, config: Config) -> dict[str, str | None]:
@@ -156,7 +156,6 @@ def test_a_client_reads_the_charter_once_enrolled(
     refused(ada.get(path), 403, "unknown-client")
     enrol(live_server, config.federation, enrolment(config.federation, ADA))
     assert ada.get(path).json()["phase"] == "enrolling"
-    ada.close()
 
 
 def test_only_the_operator_sees_who_enrolled(
@@ -166,4 +165,3 @@ def test_only_the_operator_sees_who_enrolled(
     ada = Caller(live_server, ADA)
     path = f"/v1/federations/{config.federation}/enrolments"
     refused(ada.get(path), 403, "unknown-client")
-    ada.close()

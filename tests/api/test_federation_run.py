@@ -1,7 +1,5 @@
 """A whole small federation over HTTP, driven by the engine's own participants."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -28,11 +26,8 @@ from tests.api.server import (
 
 
 @pytest.fixture
-def callers(live_server: LiveServer) -> Iterator[dict[ClientId, Caller]]:
-    found = {client: Caller(live_server, client) for client in CLIENTS}
-    yield found
-    for caller in found.values():
-        caller.close()
+def callers(live_server: LiveServer) -> dict[ClientId, Caller]:
+    return {client: Caller(live_server, client) for client in CLIENTS}
 
 
 def participants(callers: dict[ClientId, Caller], federation: FederationId) -> list[Participant]:
@@ -59,7 +54,7 @@ def test_a_federation_runs_from_enrolment_to_final_models_over_http(
     assert boss.send("POST", "/v1/federations", founding(config, initial)).status_code == 201
     for client in CLIENTS:
         claim = enrolment(name, client)
-        answer = callers[client]._http.post(f"/v1/federations/{name}/enrolments", json=claim)
+        answer = live_server.http.post(f"/v1/federations/{name}/enrolments", json=claim)
         assert answer.json() == {"client": client}
     assert boss.send("POST", f"/v1/federations/{name}:start", roster(config)).status_code == 204
     going = participants(callers, name)
@@ -72,3 +67,11 @@ def test_a_federation_runs_from_enrolment_to_final_models_over_http(
         np.testing.assert_allclose(participant.model, np.full(4, 2.0), atol=1e-3)
     rounds = boss.get(f"/v1/federations/{name}/rounds").json()
     assert [(r["round"], r["cohort"], r["dropouts"]) for r in rounds] == [(1, 3, []), (2, 3, [])]
+    later = boss.get(f"/v1/federations/{name}/rounds?after=1").json()
+    assert later == rounds[1:]
+    assert boss.get(f"/v1/federations/{name}/rounds/2").json() == rounds[1]
+    page = callers[CLIENTS[0]].get(f"/v1/federations/{name}/privacy").json()
+    assert {(r["exchange"], r["name"], r["times"]) for r in page["releases"]} >= {
+        ("train", "update", 2)
+    }
+    assert page["totals"]["epsilon_total"] is None  # no noise was asked for

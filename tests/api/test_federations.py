@@ -100,7 +100,6 @@ def test_only_the_operator_founds(live_server: LiveServer) -> None:
     config, initial = make_config()
     pretender = Caller(live_server, "operator", FORGER)
     answer = pretender.send("POST", FEDERATIONS, founding(config, initial))
-    pretender.close()
     refused(answer, 401, "bad-signature")
 
 
@@ -197,7 +196,6 @@ def test_the_list_is_the_operators(live_server: LiveServer, boss: Caller) -> Non
     assert lines[config.federation]["phase"] == "gathering"
     ada = Caller(live_server, CLIENTS[0])
     refused(ada.get(FEDERATIONS), 403, "unknown-client")
-    ada.close()
 
 
 def test_a_round_that_is_not_over_is_not_found(live_server: LiveServer, boss: Caller) -> None:

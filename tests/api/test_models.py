@@ -1,7 +1,5 @@
 """Models by content hash: immutable, cacheable, in parts."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from secure_clove.engine.plan import Config
@@ -18,10 +16,8 @@ def config(live_server: LiveServer) -> Config:
 
 
 @pytest.fixture
-def ada(live_server: LiveServer, config: Config) -> Iterator[Caller]:
-    caller = Caller(live_server, CLIENTS[0])
-    yield caller
-    caller.close()
+def ada(live_server: LiveServer, config: Config) -> Caller:
+    return Caller(live_server, CLIENTS[0])
 
 
 @pytest.fixture
@@ -79,16 +75,14 @@ def test_a_range_outside_is_refused(ada: Caller, path: str, asked: str) -> None:
     assert answer.headers["content-range"] == f"bytes */{len(MODEL)}"
 
 
-@pytest.mark.parametrize("content", ["0" * 64, "..", "%2e%2e%2fcoordinator.sqlite"])
+@pytest.mark.parametrize("content", ["0" * 64, "coordinator.sqlite", "%2e%2e%2fcoordinator.sqlite"])
 def test_a_hash_that_nobody_stored_is_not_found(ada: Caller, content: str) -> None:
-    answer = ada.get(f"/v1/models/{content}")
-    assert answer.status_code in (401, 404)  # httpx resolves '..' after signing
+    refused(ada.get(f"/v1/models/{content}"), 404, "not-found")
 
 
 def test_a_stranger_gets_no_model(live_server: LiveServer, config: Config, path: str) -> None:
     stranger = Caller(live_server, "eve")
     refused(stranger.get(path), 403, "unknown-client")
-    stranger.close()
 
 
 def test_a_name_shared_by_two_federations_reads_with_either_key(
@@ -98,5 +92,4 @@ def test_a_name_shared_by_two_federations_reads_with_either_key(
     other = started(live_server)
     for caller in (Caller(live_server, CLIENTS[1]), Caller(live_server, CLIENTS[2])):
         assert caller.get(path).status_code == 200
-        caller.close()
     assert boss.get(f"/v1/federations/{other.federation}").status_code == 200

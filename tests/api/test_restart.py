@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import httpx
-
 from tests.api.server import CLIENTS, enrolment, founding, make_config, operator, serve
 from tests.api.sessions import everything, open_session, refused
 
@@ -17,12 +15,10 @@ def test_a_request_of_before_a_restart_cannot_be_replayed_after_it(tmp_path: Pat
         boss = operator(server)
         headers = boss.headers("POST", "/v1/federations", body)
         answer = boss.send("POST", "/v1/federations", body, headers=headers)
-        boss.close()
         assert answer.status_code == 201
     with serve(tmp_path) as server:
         boss = operator(server)
         answer = boss.send("POST", "/v1/federations", body, headers=headers)
-        boss.close()
         refused(answer, 401, "replayed")
 
 
@@ -32,12 +28,10 @@ def test_an_enrolment_survives_a_restart(tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         boss = operator(server)
         boss.send("POST", "/v1/federations", founding(config, initial))
-        boss.close()
-        httpx.post(server.url + path, json=enrolment(config.federation, ADA)).raise_for_status()
+        server.http.post(path, json=enrolment(config.federation, ADA)).raise_for_status()
     with serve(tmp_path) as server:
         boss = operator(server)
         found = boss.get(path).json()
-        boss.close()
     assert [client for client, key in found.items() if key] == [ADA]
 
 
@@ -47,11 +41,9 @@ def test_a_session_goes_on_after_a_restart(tmp_path: Path) -> None:
         adverts = {client: opened.advert(client) for client in CLIENTS}
         assert opened.put(ADA, adverts[ADA]).status_code == 204
         before = everything(server)
-        opened.close()
     with serve(tmp_path) as server:
         assert everything(server) == before
         again = opened.on(server)
         answers = [again.put(client, adverts[client]).status_code for client in CLIENTS]
         directory = again.callers[ADA].get(f"/v1/sessions/{again.sid}/directory")
-        again.close()
     assert (answers, directory.status_code) == ([204, 204, 204], 200)

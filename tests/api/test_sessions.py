@@ -16,7 +16,6 @@ def test_before_the_others_come_there_is_nothing_to_do_yet(live_server: LiveServ
     config = started(live_server)
     ada = Caller(live_server, ADA)
     answer = ada.get(f"/v1/federations/{config.federation}/sessions/current")
-    ada.close()
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["retry-after"] == "1"
 
@@ -36,8 +35,6 @@ def test_whoever_waits_hears_of_the_round_that_the_last_one_begins(
     sessions = [c.invitation.session for c in heard if c is not None and c.invitation]
     assert len(sessions) == 3
     assert len({session.sid for session in sessions}) == 1
-    for caller in callers:
-        caller.close()
 
 
 def test_a_resource_that_is_not_there_yet_is_no_content(open_one: OpenSession) -> None:

@@ -90,7 +90,9 @@ def _commands(folder: Path) -> Path:
     """Return a folder with the commands that an activated environment has."""
     home = folder.parent / f"{folder.name}-bin"
     home.mkdir()
-    library = "import sys; from secure_clove.cli.app import app; sys.argv[0] = 'secure-clove'; app()"
+    library = (
+        "import sys; from secure_clove.cli.app import app; sys.argv[0] = 'secure-clove'; app()"
+    )
     scripts = {
         "python": f'exec {sys.executable} "$@"',
         "secure-clove": f'exec {sys.executable} -c "{library}" "$@"',

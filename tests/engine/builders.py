@@ -96,7 +96,10 @@ class Toy:
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(7)
-        self.initial = pack({"models": CENTRES + rng.normal(scale=0.5, size=CENTRES.shape)})
+        models = CENTRES + rng.normal(scale=0.5, size=CENTRES.shape)
+        if self.changes.get("algorithm") in ("fedavg", "local"):
+            models = models[:1]
+        self.initial = pack({"models": models})
         self.config = config(self.initial, **self.changes)
         self.names = [ClientId(f"c{i:02d}") for i in range(self.clients)]
         self.truth = {name: i % 3 for i, name in enumerate(self.names)}

@@ -44,10 +44,7 @@ def test_drawing_from_one_stream_leaves_the_others_alone() -> None:
 
 
 def test_a_stream_is_the_same_on_every_machine() -> None:
-    assert stream(7, "k-means", 1).integers(100, size=6).tolist() == GOLDEN
-
-
-GOLDEN = [0, 0, 0, 0, 0, 0]
+    assert stream(7, "k-means", 1).integers(100, size=6).tolist() == [63, 74, 23, 94, 30, 48]
 
 
 @given(st.integers(), labels)

@@ -11,14 +11,20 @@ from threat_models.targets import Target, targets
 from threat_models.world import RECIPE, SETTINGS, Recipe, World
 
 RECIPE_OF_TESTS = Recipe(
-    dataset="digits", partition="label_skew_1", seed=3, clusters=2, clients_per_cluster=4
+    dataset="digits", partition="label-skew-1", seed=3, clusters=2, clients_per_cluster=4
 )
 BUDGETS = PrivacySettings(epsilon_total=9.0, epsilon_embedding=6.0, epsilon_metrics=6.0)
 """Little noise: a small audit then tells a leak from correct code."""
 
 
 def settings(*, rounds: int = 3, privacy: PrivacySettings | None = BUDGETS) -> Settings:
-    return Settings(clusters=3, rounds=rounds, min_cohort=3, privacy=privacy)
+    return Settings(
+        clusters=3,
+        rounds=rounds,
+        min_cohort=3,
+        privacy=privacy,
+        options={"stable_rounds": 9},  # clusters in every round
+    )
 
 
 def finished_run(folder: Path, chosen: Settings) -> Path:

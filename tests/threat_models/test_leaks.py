@@ -19,7 +19,7 @@ from threat_models.game import Mechanism, guarded
 from threat_models.targets import Target
 from threat_models.trap_models import TIGHT, Claim, Played, claim_of, is_refuted, judge, play, units
 
-TRIALS, RELEASES, MULTIPLIER = 600, 3, 2.5
+TRIALS, RELEASES, MULTIPLIER = 400, 3, 2.5
 CLAIM = Claim(releases=RELEASES, multiplier=MULTIPLIER, delta=1e-5)
 
 
@@ -46,8 +46,9 @@ def unclipped(trainer: Trainer, models: Vector, entropy: Entropy) -> Vector:
 
 def noise(trainer: Trainer, models: Vector, entropy: Entropy, count: int | None = None) -> Vector:
     sigma = Fraction(MULTIPLIER / trainer.examples / EMBEDDING_STEP)
-    drawn = exact_discrete_gaussian(sigma**2, count or len(models), entropy)
-    return drawn * EMBEDDING_STEP
+    steps = exact_discrete_gaussian(sigma**2, count or len(models), entropy)
+    drawn: Vector = steps.astype(np.float64) * EMBEDDING_STEP
+    return drawn
 
 
 def without_root_of_models(trainer: Trainer, models: Vector, entropy: Entropy) -> Vector:
@@ -68,10 +69,7 @@ def one_noise_for_all_releases() -> Mechanism:
 
     def release(trainer: Trainer, models: Vector, entropy: Entropy) -> Vector:
         clean = embed(trainer.losses(models), Embedding.DIRECTIONAL).mean
-        if len(kept) % RELEASES == 0:
-            drawn = noise(trainer, models, entropy)
-        else:
-            drawn = kept[-1]
+        drawn = noise(trainer, models, entropy) if len(kept) % RELEASES == 0 else kept[-1]
         kept.append(drawn)
         return clean + drawn
 
@@ -94,7 +92,7 @@ def test_a_planted_leak_is_found(target: Target, leak: str) -> None:
     assert is_refuted(CLAIM, attacked(target, LEAKS[leak]()))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_correct_code_is_not_accused(target: Target, seed: int) -> None:
     played = attacked(target, guarded(plan()), seed=seed)
     assert not is_refuted(CLAIM, played)
@@ -103,14 +101,14 @@ def test_correct_code_is_not_accused(target: Target, seed: int) -> None:
 
 
 def test_the_audit_of_correct_code_is_tight(target: Target) -> None:
-    played = attacked(target, guarded(plan()), trials=4000)
+    played = attacked(target, guarded(plan()), trials=1500)
     assert stats.auc(played.inside, played.outside) == pytest.approx(
         stats.auc_bound(CLAIM.mu), abs=TIGHT
     )
 
 
 def test_more_noise_than_claimed_is_not_accused(target: Target) -> None:
-    assert not is_refuted(CLAIM, attacked(target, guarded(plan(4 * MULTIPLIER))))
+    assert not is_refuted(CLAIM, attacked(target, guarded(plan(4 * MULTIPLIER)), trials=200))
 
 
 def test_clear_replies_separate_the_worlds(target: Target) -> None:

@@ -16,7 +16,6 @@ from threat_models.linkability import (
     linked,
     pairs,
     predicted,
-    without_privacy,
 )
 from threat_models.suite import case_of
 from threat_models.views import coordinator_view
@@ -84,25 +83,32 @@ def test_the_interval_allows_for_the_choice_among_attackers() -> None:
     assert len(found.hits) == 4
 
 
-def test_a_run_is_compared_with_its_own_pairs_of_rounds(run_folder: Path) -> None:
+def test_a_run_is_compared_with_its_own_pairs_of_rounds_and_promises_nothing(
+    run_folder: Path,
+) -> None:
     case = case_of(run_folder)
-    bare = without_privacy(case.world, case.view)
-    assert bare.config.privacy is None
-    assert [p.rounds for p in pairs(bare)] == [p.rounds for p in pairs(case.view)]
-
-
-def test_the_verdict_promises_nothing_and_shows_chance(run_folder: Path) -> None:
-    found = Linkability().run(case_of(run_folder), 100, lambda _: None)
+    found = Linkability().run(case, 100, lambda _: None)
     assert isinstance(found, Verdict)
     assert found.bound is None
     assert found.passed
     assert found.extras["chance"] == pytest.approx(1 / 8)
     assert found.without_defence == 1
+    for one, two in ((1, 2), (2, 3)):
+        assert f"with_defence, rounds {one} to {two}" in found.extras
+        assert f"without_defence, rounds {one} to {two}" in found.extras
 
 
-def test_a_single_round_of_replies_has_nothing_to_link(tmp_path: Path) -> None:
-    folder = finished_run(tmp_path, settings(rounds=1))
-    assert pairs(coordinator_view(folder / "coordinator")) == ()
+def test_a_run_that_settled_early_is_told_what_later_rounds_would_show(tmp_path: Path) -> None:
+    folder = finished_run(tmp_path, settings(rounds=2))
     found = Linkability().run(case_of(folder), 100, lambda _: None)
+    assert isinstance(found, Verdict)
+    assert found.extras["rounds"] == "rounds 1 to 2"
+    assert found.extras["without_defence, rounds 2 to 3"] == 1
+    assert "rounds 2 to 3 link 1.00" in found.note
+
+
+def test_a_single_round_of_replies_has_nothing_to_link(single_folder: Path) -> None:
+    assert pairs(coordinator_view(single_folder / "coordinator")) == ()
+    found = Linkability().run(case_of(single_folder), 100, lambda _: None)
     assert isinstance(found, NotApplicable)
     assert "fewer than two" in found.reason

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import msgspec
@@ -17,10 +18,10 @@ from secure_clove.errors import ConfigError, StoreError
 from secure_clove.foundation.seeds import Entropy, SimulatedEntropy
 from secure_clove.observe.runs import AuditRow
 from secure_clove.privacy.mechanisms import Integers, discrete_gaussian
-from tests.threat_models.builders import finished_run, settings
+from tests.threat_models.builders import settings
 from threat_models import report
 from threat_models.__main__ import app
-from threat_models.base import Case, NotApplicable, Outcome, Verdict
+from threat_models.base import Case, Interval, NotApplicable, Outcome, Verdict
 from threat_models.suite import ATTACKS, case_of, has_leak
 from threat_models.trap_models import TrapModels
 from threat_models.views import CoordinatorView
@@ -40,7 +41,7 @@ VERDICT = Verdict(
     extras={"epsilon_claimed": float("inf"), "client": "client-00"},
 )
 NOTHING = NotApplicable(reason="nothing to attack")
-TRIALS = "300"
+TRIALS = "200"
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_clear_losses_give_members_away(audited: Path) -> None:
 
 def test_the_real_client_code_is_not_accused(run_folder: Path) -> None:
     attack = TrapModels(noise=SimulatedEntropy(5))
-    found = attack.run(case_of(run_folder), 600, lambda _: None)
+    found = attack.run(case_of(run_folder), 400, lambda _: None)
     assert isinstance(found, Verdict)
     assert found.passed
     assert found.bound is not None
@@ -117,10 +118,10 @@ def repeated(sigma: float, count: int, entropy: Entropy) -> Integers:
 
 @pytest.mark.parametrize("broken", [halved, repeated])
 def test_the_gate_fails_when_the_client_code_is_broken(
-    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: object
+    single_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: object
 ) -> None:
     folder = tmp_path / "run"
-    shutil.copytree(run_folder, folder)
+    shutil.copytree(single_folder, folder)
     monkeypatch.setattr(guard, "discrete_gaussian", broken)
     result = CliRunner().invoke(app, ["run", str(folder), "--trials", "600", "--gate"])
     assert result.exit_code == 1
@@ -132,9 +133,10 @@ def test_without_the_gate_a_leak_is_only_told() -> None:
     assert not has_leak({"A1": VERDICT, "A4": NOTHING})
 
 
-def test_json_goes_to_standard_output(audited: Path) -> None:
-    result = CliRunner().invoke(app, ["run", str(audited), "--trials", "100", "--format", "json"])
-    assert json.loads(result.stdout) == json.loads((audited / report.AUDIT).read_bytes())
+def test_json_goes_to_standard_output(single_folder: Path) -> None:
+    chosen = ["--trials", "100", "--format", "json"]
+    result = CliRunner().invoke(app, ["run", str(single_folder), *chosen])
+    assert json.loads(result.stdout) == json.loads((single_folder / report.AUDIT).read_bytes())
 
 
 def test_an_audit_of_nothing_fails_and_says_why(tmp_path: Path) -> None:
@@ -149,12 +151,13 @@ def test_the_attacks_are_listed() -> None:
     assert all(attack.code in result.output for attack in ATTACKS)
 
 
-def test_a_run_of_one_round_says_what_could_not_be_attacked(tmp_path: Path) -> None:
-    folder = finished_run(tmp_path, settings(rounds=1))
-    result = CliRunner().invoke(app, ["run", str(folder), "--trials", "100"])
+def test_a_run_of_one_round_says_what_could_not_be_attacked(single_folder: Path) -> None:
+    result = CliRunner().invoke(app, ["run", str(single_folder), "--trials", "100"])
     assert result.exit_code == 0
     assert "not applicable" in result.output
-    assert json.loads((folder / report.AUDIT).read_bytes())["not_applicable"].keys() == {"A4"}
+    assert json.loads((single_folder / report.AUDIT).read_bytes())["not_applicable"].keys() == {
+        "A4"
+    }
 
 
 def test_what_is_not_finite_becomes_null() -> None:
@@ -163,9 +166,10 @@ def test_what_is_not_finite_becomes_null() -> None:
 
 @pytest.mark.parametrize("found", [VERDICT, replace(VERDICT, passed=False, bound=None), NOTHING])
 def test_every_outcome_has_a_line_for_people(found: Outcome) -> None:
-    console = Console(width=100, record=True, quiet=True)
-    console.print(report.shown(ATTACKS, {"A1": found, "A4": NOTHING}))
-    told = console.export_text()
+    console = Console(width=100, file=StringIO())
+    with console.capture() as captured:
+        console.print(report.shown(ATTACKS, {"A1": found, "A4": NOTHING}))
+    told = captured.get()
     assert "not applicable" in told
     assert isinstance(found, NotApplicable) or found.verdict in told
 
@@ -175,9 +179,12 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         report.write(tmp_path / "missing", {"A1": VERDICT})
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"interval_with": (0.7, 0.6)}, {"interval_without": (0.5, 1.1)}, {"trials": 0}]
-)
-def test_a_verdict_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ConfigError):
-        replace(VERDICT, **wrong)
+@pytest.mark.parametrize("interval", [(0.7, 0.6), (-0.1, 0.5), (0.5, 1.1)])
+def test_an_interval_that_cannot_be_is_refused(interval: Interval) -> None:
+    with pytest.raises(ConfigError, match="interval"):
+        replace(VERDICT, interval_with=interval)
+
+
+def test_a_verdict_without_trials_is_refused() -> None:
+    with pytest.raises(ConfigError, match="trial"):
+        replace(VERDICT, trials=0)

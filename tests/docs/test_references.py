@@ -1,0 +1,102 @@
+"""What a page names exists: links, options, protocol steps, files."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import PAGES, ROOT
+
+PROTOCOL = ROOT / "docs" / "spec" / "protocol.md"
+CLI = ROOT / "docs" / "reference" / "cli.md"
+PROGRAMS = {
+    "secure-clove": "from secure_clove.cli.app import app; app()",
+    "python -m api": "from api.__main__ import app; app()",
+    "python -m threat_models": "from threat_models.__main__ import app; app()",
+}
+PICTURES = ("docs/images/report.png",)
+"""Made from a real run when a release is recorded."""
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", target) or target in PICTURES:
+            continue
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), target
+        assert not anchor or anchor in anchors(found), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_file_that_is_named_exists(page: Path) -> None:
+    named = re.findall(r"`((?:secure_clove|threat_models|tests|docs)/[\w./-]+)`", page.read_text())
+    missing = [n for n in named if "NAME" not in n and not (ROOT / n).exists()]
+    assert set(missing) <= {"docs/data/demo-summary.json"}
+
+
+def test_every_step_that_the_code_quotes_is_in_the_specification() -> None:
+    pattern = re.compile(r"\b[RSAEN][0-9](?:\.[0-9])?(?=\W*$)", re.MULTILINE)
+    quoted = {
+        step
+        for path in (ROOT / "secure_clove").rglob("*.py")
+        for comment in re.findall(r"# (R[0-9]\.[0-9])\b", path.read_text())
+        for step in pattern.findall(comment)
+    }
+    assert quoted
+    assert quoted <= set(re.findall(r"\*\*([RSAEN][0-9](?:\.[0-9])?)\*\*", PROTOCOL.read_text()))
+
+
+def documented() -> list[tuple[str, list[str]]]:
+    """Return every documented command with its documented options."""
+    found = []
+    for part in re.split(r"^### ", CLI.read_text(), flags=re.MULTILINE)[1:]:
+        command = part.split("`")[1]
+        rows = re.findall(r"^\| `(-[^`]+)`", part, re.MULTILINE)
+        found.append((command, [option for row in rows for option in row.split(" / ")]))
+    return found
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_documented_option_is_in_the_help(program: str) -> None:
+    commands = [(c, options) for c, options in documented() if c.startswith(program)]
+    asked = [command.removeprefix(program).split() for command, _ in commands]
+    shown = helps(PROGRAMS[program], asked)
+    for (command, options), text in zip(commands, shown, strict=True):
+        known = set(re.findall(r"--[a-z-]+", text))
+        assert set(options) == known - {"--help"}, command
+
+
+def helps(program: str, commands: list[list[str]]) -> list[str]:
+    """Return what ``--help`` prints for each of these commands, from one process."""
+    script = f"""
+import sys
+for words in {commands!r}:
+    sys.argv = ["program", *words, "--help"]
+    try:
+        {program}
+    except SystemExit:
+        print(chr(0), end="", flush=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
+    )
+    return done.stdout.split("\0")[:-1]
