@@ -19,7 +19,7 @@ from threat_models.game import Mechanism, guarded
 from threat_models.targets import Target
 from threat_models.trap_models import TIGHT, Claim, Played, claim_of, is_refuted, judge, play, units
 
-TRIALS, RELEASES, MULTIPLIER = 400, 3, 2.5
+TRIALS, RELEASES, MULTIPLIER = 300, 3, 2.5
 CLAIM = Claim(releases=RELEASES, multiplier=MULTIPLIER, delta=1e-5)
 
 
@@ -101,7 +101,7 @@ def test_correct_code_is_not_accused(target: Target, seed: int) -> None:
 
 
 def test_the_audit_of_correct_code_is_tight(target: Target) -> None:
-    played = attacked(target, guarded(plan()), trials=1500)
+    played = attacked(target, guarded(plan()), trials=1000)
     assert stats.auc(played.inside, played.outside) == pytest.approx(
         stats.auc_bound(CLAIM.mu), abs=TIGHT
     )

@@ -41,7 +41,7 @@ VERDICT = Verdict(
     extras={"epsilon_claimed": float("inf"), "client": "client-00"},
 )
 NOTHING = NotApplicable(reason="nothing to attack")
-TRIALS = "200"
+TRIALS = "100"
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_clear_losses_give_members_away(audited: Path) -> None:
 
 def test_the_real_client_code_is_not_accused(run_folder: Path) -> None:
     attack = TrapModels(noise=SimulatedEntropy(5))
-    found = attack.run(case_of(run_folder), 400, lambda _: None)
+    found = attack.run(case_of(run_folder), 200, lambda _: None)
     assert isinstance(found, Verdict)
     assert found.passed
     assert found.bound is not None
@@ -123,7 +123,7 @@ def test_the_gate_fails_when_the_client_code_is_broken(
     folder = tmp_path / "run"
     shutil.copytree(single_folder, folder)
     monkeypatch.setattr(guard, "discrete_gaussian", broken)
-    result = CliRunner().invoke(app, ["run", str(folder), "--trials", "600", "--gate"])
+    result = CliRunner().invoke(app, ["run", str(folder), "--trials", "300", "--gate"])
     assert result.exit_code == 1
     assert "LEAK" in result.output
 
