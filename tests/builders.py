@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 LIBRARY = Path(secure_clove.__file__).resolve().parent
 """The folder of the imported library."""
 
-FEATURES, CLASSES = 4, 2
+CLASSES = 4
 
 
 def interpreter(code: str, *arguments: str | Path) -> list[str]:
@@ -180,22 +180,20 @@ def room(
 
 def tiny_model() -> partial[Any]:
     """Return what makes a linear classifier of `tiny_tasks`."""
-    return partial(linear, FEATURES, CLASSES)
+    return partial(linear, CLASSES, CLASSES)
 
 
 def tiny_tasks(
     *, clusters: int = 2, clients_per_cluster: int = 4, held_out: int = 8
 ) -> dict[ClientId, TorchTask]:
-    """Return separable two-class tasks; in every second cluster the labels are swapped."""
+    """Return separable tasks over four classes, of which each cluster has two of its own."""
     found = {}
     for number, client in enumerate(names(clusters * clients_per_cluster)):
         rng = stream(0, "tiny", client)
-        y = rng.permuted(np.arange(24 + held_out) % CLASSES)
-        x = rng.normal(size=(len(y), FEATURES)) * 0.1
-        x[:, 0] += 2.0 * y - 1.0
-        labels = (y + number // clients_per_cluster) % CLASSES
+        y = (np.arange(24 + held_out) % 2 + 2 * (number // clients_per_cluster)) % CLASSES
+        x = np.eye(CLASSES)[y] + 0.1 * rng.normal(size=(len(y), CLASSES))
         train, test = slice(held_out, None), slice(held_out)
         found[client] = TorchTask(
-            model=tiny_model(), train=(x[train], labels[train]), test=(x[test], labels[test])
+            model=tiny_model(), train=(x[train], y[train]), test=(x[test], y[test])
         )
     return found

@@ -8,6 +8,7 @@ from secure_clove.engine.plan import Config, planned
 from secure_clove.engine.ports import Trainer
 from secure_clove.errors import ConfigError, PolicyRefusedError
 from secure_clove.privacy.accounting import totals
+from secure_clove.privacy.ledger import ROUNDING
 from secure_clove.secagg.session import Carriage, Session
 
 MOST_ATTEMPTS = 3
@@ -78,7 +79,7 @@ def check_config(policy: Policy, config: Config, trainer: Trainer) -> None:
     if math.isfinite(policy.max_epsilon) and policy.delta * trainer.examples >= 1:
         raise PolicyRefusedError("delta", f"with {trainer.examples} examples δ must be below 1/n")
     cost = totals(planned(config), policy.delta).total
-    if cost > policy.max_epsilon:
+    if cost > policy.max_epsilon * (1 + ROUNDING):
         raise PolicyRefusedError(
             "max_epsilon",
             f"the federation may cost ε {cost:.4g}, we allow {policy.max_epsilon:.4g}",

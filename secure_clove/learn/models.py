@@ -88,7 +88,7 @@ def load_flat(model: nn.Module, vector: Vector) -> None:
         )
     if not np.isfinite(vector).all():
         raise DataError("the model received holds NaN or infinity; training has diverged")
-    source, start = torch.from_numpy(np.ascontiguousarray(vector)), 0
+    source, start = torch.from_numpy(vector.copy()), 0  # what was decoded is read-only
     with torch.no_grad():
         for _, tensor in _tensors(model):
             tensor.copy_(source[start : start + tensor.numel()].view(tensor.shape))

@@ -46,7 +46,7 @@ class PrivacySettings(Strict):
     delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
     epsilon_total: Positive = 3.95
     epsilon_embedding: Positive = 0.98
-    epsilon_metrics: Positive = 3.95
+    epsilon_metrics: Positive = 3.5
     clip: Positive = 1.0
 
 

@@ -174,7 +174,7 @@ def _watch(
 ) -> list[RoundRecord]:
     """Start the federation and show it until everybody has left."""
     asked = demo.settings.privacy
-    recorder = Recorder(len(data.clients), data.truth)
+    recorder = Recorder(data.truth)
     records: list[RoundRecord] = []
     with LiveTable(
         federation=demo.settings.name,
@@ -266,7 +266,7 @@ def _summary(
     reached = (r.round for r in records if r.ari is not None and r.ari >= 0.9)
     return Summary(
         config_hash=config.hash,
-        dataset=data.name,
+        dataset="digits",
         clients=len(data.clients),
         clusters=config.clusters,
         rounds=len(records),

@@ -17,12 +17,11 @@ class Recorder:
     or with the closing. So a record is complete one round late.
 
     Args:
-        clients: How many clients take part.
         truth: True cluster of each client, where it is known.
     """
 
-    def __init__(self, clients: int, truth: Mapping[ClientId, int]) -> None:
-        self._clients, self._truth = clients, truth
+    def __init__(self, truth: Mapping[ClientId, int]) -> None:
+        self._truth = truth
         self._reports: dict[int, RoundReport] = {}
         self._accuracy: dict[int, dict[ClientId, float]] = defaultdict(dict)
         self._done = 0
@@ -50,14 +49,12 @@ class Recorder:
             is_over: Whether nothing more will come.
         """
         records = []
-        while (number := self._done + 1) in self._reports and self._is_measured(number, is_over):
+        while (number := self._done + 1) in self._reports:
+            if number + 1 not in self._reports and not is_over:
+                break
             records.append(self._record(self._reports[number], traffic))
             self._done, self._traffic = number, traffic
         return records
-
-    def _is_measured(self, number: int, is_over: bool) -> bool:
-        measured = len(self._accuracy[number + 1]) == self._clients
-        return is_over or measured or number + 1 in self._reports
 
     def _record(self, report: RoundReport, traffic: tuple[int, int]) -> RoundRecord:
         accuracies = self._accuracy[report.round + 1].values()

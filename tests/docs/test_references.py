@@ -12,9 +12,9 @@ from tests.docs.pages import PAGES, ROOT
 PROTOCOL = ROOT / "docs" / "spec" / "protocol.md"
 CLI = ROOT / "docs" / "reference" / "cli.md"
 PROGRAMS = {
-    "secure-clove": "from secure_clove.cli.app import app; app()",
-    "python -m api": "from api.__main__ import app; app()",
-    "python -m threat_models": "from threat_models.__main__ import app; app()",
+    "secure-clove": "secure_clove.cli.app",
+    "python -m api": "api.__main__",
+    "python -m threat_models": "threat_models.__main__",
 }
 PICTURES = ("docs/images/report.png",)
 """Made from a real run when a release is recorded."""
@@ -70,33 +70,41 @@ def documented() -> list[tuple[str, list[str]]]:
     return found
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_every_documented_option_is_in_the_help(program: str) -> None:
-    commands = [(c, options) for c, options in documented() if c.startswith(program)]
-    asked = [command.removeprefix(program).split() for command, _ in commands]
-    shown = helps(PROGRAMS[program], asked)
-    for (command, options), text in zip(commands, shown, strict=True):
-        known = set(re.findall(r"--[a-z-]+", text))
-        assert set(options) == known - {"--help"}, command
-
-
-def helps(program: str, commands: list[list[str]]) -> list[str]:
-    """Return what ``--help`` prints for each of these commands, from one process."""
-    script = f"""
+HELPS = """
+import importlib
 import sys
-for words in {commands!r}:
+
+for module, words in {asked!r}:
     sys.argv = ["program", *words, "--help"]
     try:
-        {program}
+        importlib.import_module(module).app()
     except SystemExit:
-        print(chr(0), end="", flush=True)
+        sys.stdout.write(chr(0))
 """
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """What ``--help`` prints, by documented command; from one process, since imports take long."""
+    commands = [command for command, _ in documented()]
+    asked = [
+        (module, command.removeprefix(program).split())
+        for command in commands
+        for program, module in PROGRAMS.items()
+        if command.startswith(program)
+    ]
     done = subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", HELPS.format(asked=asked)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
         env={"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
     )
-    return done.stdout.split("\0")[:-1]
+    return dict(zip(commands, done.stdout.split("\0")[:-1], strict=True))
+
+
+def test_the_documented_options_of_a_command_are_those_of_its_help(helps: dict[str, str]) -> None:
+    for command, options in documented():
+        shown = set(re.findall(r"--[a-z-]+", helps[command])) - {"--help"}
+        assert set(options) == shown, command

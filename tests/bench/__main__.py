@@ -1,0 +1,150 @@
+"""Every claim about speed, as a ratio to what nobody can beat, measured in the same process."""
+
+import json
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+
+import numpy as np
+import torch
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from opacus import GradSampleModule
+from opacus.optimizers import DPOptimizer
+from torch import nn
+
+from secure_clove.foundation.codec import encode
+from secure_clove.foundation.ids import ClientId, Digest, FederationId
+from secure_clove.learn.learner import TorchLearner, TrainingSpec
+from secure_clove.learn.models import flat, linear
+from secure_clove.learn.tasks import TorchTask
+from secure_clove.sdk.entropy import SystemEntropy
+from secure_clove.secagg.client import SumClient
+from secure_clove.secagg.keys import Identity
+from secure_clove.secagg.messages import Directory, Inbox
+from secure_clove.secagg.session import Carriage, Session
+
+REPEATS = 7
+SYSTEM = SystemEntropy()
+
+
+def ratio(ours: Callable[[], object], floor: Callable[[], object]) -> dict[str, float]:
+    """Time both in turns; return the median ratio of the pairs and its range."""
+    ours(), floor()
+    pairs = [(seconds(ours), seconds(floor)) for _ in range(REPEATS)]
+    ratios = sorted(a / b for a, b in pairs)
+    return {"median": median(ratios), "min": ratios[0], "max": ratios[-1]}
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def masking(length: int, clients: int) -> tuple[dict[str, float], float]:
+    """A client's whole R2 over the bare keystream of the same length; and bytes sent over d."""
+    names = [ClientId(f"c{i:03d}") for i in range(clients)]
+    identities = {name: Identity.from_bytes(SYSTEM.draw(32)) for name in names}
+    roster = {name: identity.public for name, identity in identities.items()}
+    session = Session(
+        federation=FederationId("bench"),
+        config=Digest("0" * 64),
+        roster=Digest("0" * 64),
+        round=1,
+        phase="train/0",
+        attempt=1,
+        carriage=Carriage.MASKED,
+        cohort=tuple(names),
+        asks=(Digest("0" * 64),),
+        length=length,
+        ring_bits=32,
+        min_cohort=3,
+        stage_ms=1000,
+        nonce=SYSTEM.draw(32),
+    )
+    opened = {
+        name: SumClient.open(
+            session, me=name, identity=identities[name], roster=roster, entropy=SYSTEM
+        )
+        for name in names
+    }
+    directory = Directory(adverts=tuple(advert for _, advert in opened.values()))
+    shared = {name: client.share(directory, SYSTEM) for name, (client, _) in opened.items()}
+    me = names[clients // 2]
+    inbox = Inbox(sealed={n: s.sealed[me] for n, (_, s) in shared.items() if n != me})
+    client = shared[me][0].receive_shares(inbox)
+    vector = np.frombuffer(SYSTEM.draw(4 * length), dtype="<u4").astype(np.uint64)
+    zeros = bytes(4 * length)
+
+    def keystreams() -> None:  # one self mask and one mask for every neighbour
+        for _ in range(clients):
+            stream = Cipher(algorithms.AES(SYSTEM.draw(32)), modes.CTR(bytes(16))).encryptor()
+            stream.update(zeros)
+
+    _, masked = client.mask(vector)
+    return ratio(lambda: client.mask(vector), keystreams), len(encode(masked)) / (4 * length)
+
+
+def private_step() -> dict[str, float]:
+    """One private step of ours over one of Opacus on the same model and batch."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(58, 64)).astype(np.float32)
+    y = rng.integers(10, size=58)
+    model = partial(linear, 64, 10)
+    task = TorchTask(model=model, train=(x, y), test=(x, y))
+    learner = TorchLearner(
+        task, TrainingSpec(learning_rate=1.0, steps=20, clip=1.0, noise_multiplier=1.0)
+    )
+    start = flat(model())
+    hooked = GradSampleModule(model())
+    optimizer = DPOptimizer(
+        torch.optim.SGD(hooked.parameters(), lr=1.0),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+        expected_batch_size=58,
+    )
+    inputs, targets = torch.from_numpy(x), torch.from_numpy(y)
+
+    def opacus_steps() -> None:
+        for _ in range(20):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(hooked(inputs), targets)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+            optimizer.step()
+
+    return ratio(lambda: learner.train(start, SYSTEM), opacus_steps)
+
+
+def importing() -> dict[str, float]:
+    """``import secure_clove`` in a fresh interpreter over starting the interpreter alone."""
+
+    def run(code: str) -> None:
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+    return ratio(partial(run, "import secure_clove"), partial(run, "pass"))
+
+
+def main() -> None:
+    """Print the JSON."""
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", "Full backward hook is firing", UserWarning)  # of opacus
+    mask, wire = masking(length=200_000, clients=25)
+    found = {
+        "schema_version": 1,
+        "mask_ratio": mask,
+        "wire_ratio": wire,
+        "dp_step": private_step(),
+        "import_ratio": importing(),
+        "import_seconds": median(
+            seconds(lambda: subprocess.run([sys.executable, "-c", "import secure_clove"]))
+            for _ in range(REPEATS)
+        ),
+    }
+    print(json.dumps(found, indent=2))  # noqa: T201  this is what it is for
+
+
+main()

@@ -1,0 +1,1 @@
+"""Minutes rather than seconds: run by ``make slow``."""

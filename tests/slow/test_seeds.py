@@ -1,0 +1,61 @@
+"""The demo's numbers hold for other partitions, initial models and noise than its own."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from secure_clove.clustering.scores import adjusted_rand_index
+from secure_clove.data.partition import label_skew_1
+from secure_clove.data.sources import digits
+from secure_clove.foundation.ids import ClientId
+from secure_clove.sdk.config import Settings
+from secure_clove.sdk.results import FederationResult
+from secure_clove.sdk.simulate import simulate
+from secure_clove.studies.demo import PROBES, tasks_of
+
+SEEDS = range(20)
+
+
+def run(seed: int, probes: int) -> tuple[list[float], float, float]:
+    """Return ARI by round, mean accuracy and the largest ε of one federation."""
+    torch.set_num_threads(1)
+    data = label_skew_1(*digits(), seed=seed)
+    settings = Settings(seed=seed, options={"probes": probes})
+    result: FederationResult = simulate(settings, tasks_of(data))
+    aris = [score(r.assignment, data.truth) for r in result.rounds]
+    accuracies = [c.accuracy for c in result.clients.values() if c.accuracy is not None]
+    return aris, float(np.mean(accuracies)), max(c.spent.total for c in result.clients.values())
+
+
+def score(found: Mapping[ClientId, int], truth: Mapping[ClientId, int]) -> float:
+    names = sorted(found)
+    return adjusted_rand_index([truth[n] for n in names], [found[n] for n in names])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("probes", [0, PROBES])
+def test_groups_and_accuracy_over_many_seeds(probes: int) -> None:
+    runs = [run(seed, probes) for seed in SEEDS]
+    aris = [aris for aris, _, _ in runs]
+    found = {
+        "probes": probes,
+        "seeds": len(runs),
+        "ari_1_in_round_1": float(np.mean([a[0] == 1.0 for a in aris])),
+        "ari_0_9_by_round_2": float(np.mean([max(a[:2]) >= 0.9 for a in aris])),
+        "ari_final_1": float(np.mean([a[-1] == 1.0 for a in aris])),
+        "accuracy_mean": float(np.mean([accuracy for _, accuracy, _ in runs])),
+        "accuracy_min": min(accuracy for _, accuracy, _ in runs),
+        "epsilon_total_max": max(epsilon for _, _, epsilon in runs),
+    }
+    folder = Path("runs/slow")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"seeds-probes-{probes}.json").write_text(json.dumps(found, indent=2) + "\n")
+    assert found["epsilon_total_max"] <= 4.0
+    if probes:
+        assert found["ari_0_9_by_round_2"] >= 0.95
+        assert found["ari_final_1"] >= 0.95
+        assert found["accuracy_min"] >= 0.95
