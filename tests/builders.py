@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import secure_clove
 from secure_clove.algorithms.base import Algorithm, Exchange, Replies, Reveal
@@ -24,6 +25,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 LIBRARY = Path(secure_clove.__file__).resolve().parent
 """The folder of the imported library."""
+
+needs_checkout = pytest.mark.skipif(
+    not (REPOSITORY / "secure_clove").is_dir(), reason="not in a checkout of the repository"
+)
 
 CLASSES = 4
 

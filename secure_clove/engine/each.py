@@ -95,7 +95,7 @@ class EachServer:
         values = ring.lift(
             ring.widen(ring.from_bytes(reply.values, length=length, bits=bits)), bits
         )
-        if abs(values).max() > self.reach:
+        if values.max() > self.reach or values.min() < -self.reach:
             raise MalformedError("a value is outside the range of this exchange")
         key = self.roster[sender]
         verify(key, reply.signature, self.session.sid, REPLY_STEP, reply.values)

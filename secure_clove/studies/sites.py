@@ -30,7 +30,7 @@ def linear_task(path: Path, classes: int) -> TorchTask:
         DataError: the file cannot be read, or lacks one of `ARRAYS`.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             train_x, train_y, test_x, test_y = (file[name] for name in ARRAYS)
     except (OSError, EOFError, ValueError, KeyError, TypeError, *DAMAGED) as error:
         raise DataError(f"{path} must be an .npz file with {', '.join(ARRAYS)}") from error

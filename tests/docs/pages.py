@@ -65,3 +65,14 @@ def blocks(page: Path, *languages: str) -> list[Block]:
         for found in _FENCE.finditer(text)
         if found["language"] in languages
     ]
+
+
+def documented() -> list[tuple[str, list[str]]]:
+    """Return every documented command with its documented options."""
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    found = []
+    for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
+        command = part.split("`")[1]
+        rows = re.findall(r"^\| `(-[^`]+)`", part, re.MULTILINE)
+        found.append((command, [option for row in rows for option in row.split(" / ")]))
+    return found

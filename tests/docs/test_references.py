@@ -1,8 +1,6 @@
 """What a page names exists: links, options, protocol steps, files."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,12 +8,6 @@ import pytest
 from tests.docs.pages import PAGES, ROOT
 
 PROTOCOL = ROOT / "docs" / "spec" / "protocol.md"
-CLI = ROOT / "docs" / "reference" / "cli.md"
-PROGRAMS = {
-    "secure-clove": "secure_clove.cli.app",
-    "python -m api": "api.__main__",
-    "python -m threat_models": "threat_models.__main__",
-}
 PICTURES = ("docs/images/report.png",)
 """Made from a real run when a release is recorded."""
 
@@ -58,53 +50,3 @@ def test_every_step_that_the_code_quotes_is_in_the_specification() -> None:
     }
     assert quoted
     assert quoted <= set(re.findall(r"\*\*([RSAEN][0-9](?:\.[0-9])?)\*\*", PROTOCOL.read_text()))
-
-
-def documented() -> list[tuple[str, list[str]]]:
-    """Return every documented command with its documented options."""
-    found = []
-    for part in re.split(r"^### ", CLI.read_text(), flags=re.MULTILINE)[1:]:
-        command = part.split("`")[1]
-        rows = re.findall(r"^\| `(-[^`]+)`", part, re.MULTILINE)
-        found.append((command, [option for row in rows for option in row.split(" / ")]))
-    return found
-
-
-HELPS = """
-import importlib
-import sys
-
-for module, words in {asked!r}:
-    sys.argv = ["program", *words, "--help"]
-    try:
-        importlib.import_module(module).app()
-    except SystemExit:
-        sys.stdout.write(chr(0))
-"""
-
-
-@pytest.fixture(scope="module")
-def helps() -> dict[str, str]:
-    """What ``--help`` prints, by documented command; from one process, since imports take long."""
-    commands = [command for command, _ in documented()]
-    asked = [
-        (module, command.removeprefix(program).split())
-        for command in commands
-        for program, module in PROGRAMS.items()
-        if command.startswith(program)
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", HELPS.format(asked=asked)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
-    )
-    return dict(zip(commands, done.stdout.split("\0")[:-1], strict=True))
-
-
-def test_the_documented_options_of_a_command_are_those_of_its_help(helps: dict[str, str]) -> None:
-    for command, options in documented():
-        shown = set(re.findall(r"--[a-z-]+", helps[command])) - {"--help"}
-        assert set(options) == shown, command

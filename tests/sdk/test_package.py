@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import secure_clove
-from tests.builders import REPOSITORY, run_python
+from tests.builders import REPOSITORY, needs_checkout, run_python
 
 IMPORTED = """
 import json, sys
@@ -71,8 +71,7 @@ def test_the_library_does_not_know_its_applications(tmp_path: Path) -> None:
     assert run_python(script, cwd=tmp_path) == "set()\n"
 
 
+@needs_checkout
 def test_the_wheel_ships_one_import_name() -> None:
-    if not (REPOSITORY / "pyproject.toml").is_file():
-        pytest.skip("not in a checkout of the repository")
     build = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     assert build["targets"]["wheel"]["packages"] == ["secure_clove"]
