@@ -85,6 +85,8 @@ def check_invitation(
         raise RemoteProtocolError("the session's cohort is not what the configuration promises")
     if invitation.ask not in session.asks:
         raise RemoteProtocolError("the ask is not one of this session")
+    if masked and len(session.asks) != 1:
+        raise RemoteProtocolError("the clients of one sum are asked about different models")
     if session.round > config.rounds:
         raise RemoteProtocolError("the session is for a round that was never agreed")
     return exchange

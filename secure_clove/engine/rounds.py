@@ -23,7 +23,7 @@ from secure_clove.engine.state import (
     Tally,
 )
 from secure_clove.engine.transcript import read_replies
-from secure_clove.errors import AbortedError
+from secure_clove.errors import AbortedError, LocalProtocolError
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.seeds import Entropy
@@ -183,6 +183,8 @@ class Rounds:
             client: self._tx.save_artefact(pack(exchange.ask(inner, client))) for client in clients
         }
         masked = exchange.reveal is Reveal.SUM
+        if masked and len(set(asks.values())) != 1:
+            raise LocalProtocolError(f"'{exchange.name}' asks one group about different models")
         numbers = quantiser(self._config, exchange)
         session = Session(
             federation=self._config.federation,

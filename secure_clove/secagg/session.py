@@ -37,7 +37,8 @@ class Session:
         attempt: Counted from 1; a new attempt has fresh keys.
         carriage: How the replies travel.
         cohort: Client ids in ascending string order.
-        asks: Hashes of every ask of the session, ascending: the model set.
+        asks: Hashes of every ask of the session, ascending: the model set. A masked session has
+            one, so that nobody contributes to a sum with other models than everybody else.
         length: Count of ring elements in a reply.
         ring_bits: 32 or 64.
         min_cohort: Fewest clients a sum may hold.

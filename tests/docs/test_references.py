@@ -41,12 +41,24 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
 
 
 def test_every_step_that_the_code_quotes_is_in_the_specification() -> None:
-    pattern = re.compile(r"\b[RSAEN][0-9](?:\.[0-9])?(?=\W*$)", re.MULTILINE)
+    step = re.compile(r"\b[EARNS][0-9]\.?[0-9]?\b")
+    specified = set(re.findall(r"\*\*([EARNS][0-9](?:\.[0-9])?)\*\*", PROTOCOL.read_text()))
     quoted = {
-        step
-        for path in (ROOT / "secure_clove").rglob("*.py")
-        for comment in re.findall(r"# (R[0-9]\.[0-9])\b", path.read_text())
-        for step in pattern.findall(comment)
+        found
+        for source in sources()
+        for comment in re.findall(r"# ([RS][0-9](?:\.[0-9])?(?:, .*)?)$", source, re.MULTILINE)
+        for found in step.findall(comment)
     }
     assert quoted
-    assert quoted <= set(re.findall(r"\*\*([RSAEN][0-9](?:\.[0-9])?)\*\*", PROTOCOL.read_text()))
+    assert quoted <= specified
+
+
+def test_every_decision_that_the_code_quotes_was_written_down() -> None:
+    written = {path.name[:4] for path in (ROOT / "docs" / "adr").glob("*.md")}
+    assert {number for s in sources() for number in re.findall(r"ADR (\d{4})", s)} <= written
+
+
+def sources() -> list[str]:
+    """Return the text of every module."""
+    folders = ("secure_clove", "api", "threat_models")
+    return [path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py")]

@@ -138,6 +138,18 @@ def test_a_session_that_was_never_agreed_is_refused_before_anything_is_computed(
     assert toy.trainers[VICTIM].trainings == 0
 
 
+def test_a_sum_whose_clients_are_asked_about_different_models_is_refused() -> None:
+    def lie(current: Current) -> Current:
+        if current.invitation is None:
+            return current
+        asks = tuple(sorted({*current.invitation.session.asks, Digest("f" * 64)}))
+        return about_session(asks=asks)(current)
+
+    toy, sent = lied_to(current_lie=lie)
+    refused(toy, RemoteProtocolError, "different models")
+    assert sent == []
+
+
 def test_an_answered_round_asked_for_again_is_refused() -> None:
     kept: list[Current] = []
 

@@ -65,12 +65,6 @@ def test_every_promised_name_says_what_it_is() -> None:
         assert getattr(secure_clove, name).__doc__, name
 
 
-def test_the_library_does_not_know_its_applications(tmp_path: Path) -> None:
-    script = "import secure_clove.studies.server, secure_clove.sdk.operator, sys\n"
-    script += "print({'api', 'threat_models', 'fastapi'} & set(sys.modules))"
-    assert run_python(script, cwd=tmp_path) == "set()\n"
-
-
 @needs_checkout
 def test_the_wheel_ships_one_import_name() -> None:
     build = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]

@@ -34,7 +34,7 @@ def roster(clients: Sequence[ClientId]) -> dict[ClientId, bytes]:
     return {client: identity(client).public for client in clients}
 
 
-def session(count: int = 5, **changes: Any) -> Session:  # noqa: ANN401  any field of P
+def session(count: int = 5, **changes: Any) -> Session:
     fields: dict[str, Any] = {
         "federation": FederationId("wards"),
         "config": digest(b"config"),

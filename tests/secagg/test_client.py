@@ -37,7 +37,7 @@ ENTROPY = SimulatedEntropy(7)
 A, B, C, _ = ids(4)
 
 
-def opened(**changes: Any) -> tuple[SumClient, Advert]:  # noqa: ANN401  any field of P
+def opened(**changes: Any) -> tuple[SumClient, Advert]:
     about = session(**changes)
     return SumClient.open(about, me=A, identity=identity(A), roster=roster(ids(6)), entropy=ENTROPY)
 
@@ -240,7 +240,7 @@ def test_too_small_a_u2_is_refused(keep: int, min_cohort: int) -> None:
     ],
     ids=["short", "matrix", "outside the ring", "floats", "signed"],
 )
-def test_a_vector_that_is_not_of_the_ring_is_never_masked(vector: Any) -> None:  # noqa: ANN401
+def test_a_vector_that_is_not_of_the_ring_is_never_masked(vector: Any) -> None:
     party = Party(session(4)).until("masked")
     client = party.clients[A].receive_shares(party.server.inbox(A, party.bodies))
 

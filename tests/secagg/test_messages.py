@@ -66,7 +66,7 @@ def test_every_message_survives_its_encoding(message: object) -> None:
         (Survivors, {"alive": (A,), "dropped": (B, B)}),
     ],
 )
-def test_a_part_of_another_size_or_order_is_refused(kind: Any, parts: dict[str, Any]) -> None:  # noqa: ANN401
+def test_a_part_of_another_size_or_order_is_refused(kind: Any, parts: dict[str, Any]) -> None:
     with pytest.raises(MalformedError):
         kind(**parts)
 
