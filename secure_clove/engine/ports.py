@@ -1,6 +1,6 @@
 """What the engine needs from outside, as protocols. Layer L4 fills them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -176,5 +176,3 @@ class Store(Protocol):
 
 Ring = NDArray[np.uint64]
 """Elements of the ring of a session."""
-
-Seats = Mapping[ClientId, int]

@@ -41,8 +41,3 @@ class Release:
             raise ConfigError(f"noise multiplier {self.multiplier} is not a finite number >= 0")
         if not 0 < self.rate <= 1 or self.steps < 1:
             raise ConfigError(f"rate in (0, 1] and steps >= 1 expected: {self.rate}, {self.steps}")
-
-    @property
-    def is_private(self) -> bool:
-        """Whether there is any noise."""
-        return self.multiplier > 0

@@ -154,9 +154,6 @@ class Signatures:
 Reply = Advert | Shares | Masked | Consistency | Unmask
 """What a client sends."""
 
-Resource = Directory | Inbox | Survivors | Signatures
-"""What a client fetches."""
-
 
 def body_limit(session: Session, stage: str) -> int:
     """Return the most bytes that an encoded message may have.

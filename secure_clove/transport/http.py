@@ -14,13 +14,12 @@ from secure_clove.foundation.codec import decode
 from secure_clove.foundation.ids import ClientId, Digest, FederationId
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.secagg.keys import Identity
-from secure_clove.transport.signing import sign
+from secure_clove.transport.signing import ENROLMENT_TAG, sign
 
 BINARY = "application/octet-stream"
 MOST_BYTES = 512 * 2**20
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 PASSING = frozenset({429, 502, 503, 504})
-ENROLMENT_TAG = "secure_clove/v1/enrolment"
 
 
 class Wire:

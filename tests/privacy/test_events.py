@@ -31,14 +31,6 @@ def test_a_whole_number_has_the_encoding_of_its_float() -> None:
     assert encode(whole) == encode(real)
 
 
-def test_a_release_without_noise_is_not_private() -> None:
-    assert not Release(name="embedding", multiplier=0).is_private
-
-
-def test_a_release_with_noise_is_private() -> None:
-    assert Release(name="embedding", multiplier=0.1).is_private
-
-
 @pytest.mark.parametrize("multiplier", [-1, math.nan, math.inf])
 def test_an_impossible_multiplier_is_refused(multiplier: float) -> None:
     with pytest.raises(ConfigError, match="finite number"):
