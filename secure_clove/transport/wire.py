@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from secure_clove.engine.messages import Signed
-from secure_clove.errors import MalformedError
 from secure_clove.foundation.ids import ClientId
 
 OPERATOR = "operator"
@@ -30,13 +29,3 @@ class Founding:
     config: Signed
     initial: bytes
     tokens: Mapping[ClientId, str]
-
-    def __post_init__(self) -> None:
-        """Refuse names that do not fit a path and hashes that are none."""
-        for client, kept in self.tokens.items():
-            if not (0 < len(client) <= 64 and client.isascii() and client.isprintable()):
-                raise MalformedError("client names have 1 to 64 printable ASCII characters")
-            if "/" in client or client == OPERATOR:
-                raise MalformedError(f"'{OPERATOR}' and names with a slash are reserved")
-            if len(kept) != 64:
-                raise MalformedError("a token hash has 64 hex digits")
