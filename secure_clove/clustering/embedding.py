@@ -51,19 +51,24 @@ def embed(rows: NDArray[np.float64], kind: Embedding) -> Embedded:
     """Return the vector of a client and its sensitivity.
 
     Args:
-        rows: (n, K) loss of every example on every model, finite.
+        rows: (n, K) loss of every example on every model.
         kind: Which embedding.
 
     Raises:
-        DataError: no example, fewer than two models, too many examples, or a loss that is NaN or
-            infinite.
+        DataError: no example, fewer than two models or too many examples; under `Embedding.RAW`
+            also a loss that is NaN or infinite. A directional embedding counts the row of such an
+            example as zero, as if it were zeroed out: whether one example overflows must not show.
 
     Source: privacy.md, "The loss embedding"; `Embedding.RAW` is Algorithm 1 line 7.
     """
     values = _checked(rows)
+    is_finite = np.isfinite(values).all(axis=1, keepdims=True)
     if kind is Embedding.RAW:
+        if not is_finite.all():
+            raise DataError("a loss is NaN or infinite; check data and models, or train less hard")
         return Embedded(mean=(values / len(values)).sum(axis=0), sensitivity=math.inf)
-    total = _directions(values).sum(axis=0)  # integers: the bound below holds to the last bit
+    counted = np.where(is_finite, values, 0.0)
+    total = _directions(counted).sum(axis=0)  # integers: the bound below holds to the last bit
     return Embedded(mean=total / (GRID * len(values)), sensitivity=1.0 / len(values))
 
 
@@ -87,8 +92,6 @@ def _checked(rows: NDArray[np.float64]) -> NDArray[np.float64]:
             f"losses of shape (examples, models) expected, with 1 to {MOST_EXAMPLES} examples and "
             f"at least 2 models; found shape {values.shape}"
         )
-    if not np.isfinite(values).all():
-        raise DataError("a loss is NaN or infinite; check the data, or train with a smaller step")
     return values
 
 

@@ -109,6 +109,8 @@ def check_log(marks: Sequence[Mark], session: Session, *, has_reply: bool) -> bo
     if any(mark.round > session.round for mark in same):
         raise RemoteProtocolError("replayed: a later round was answered before")
     before = [mark for mark in same if mark.round == session.round]
+    if not has_reply and session.sid.hex() in {mark.sid for mark in before}:
+        return False  # written down, then the process died: it cannot know whether it was sent
     if any(mark.attempt >= session.attempt for mark in before):
         raise RemoteProtocolError("replayed: this attempt was answered before")
     return has_reply or not before

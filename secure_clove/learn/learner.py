@@ -74,7 +74,7 @@ class TorchLearner:
             models: Shape (K, d).
 
         Raises:
-            DataError: a model of another length, or a loss that is not finite.
+            DataError: a model of another length.
         """
         return loss_rows(self._module, models, examples=self._task.training, loss=self._task.loss)
 

@@ -397,6 +397,16 @@ def test_a_client_that_is_away_keeps_its_model() -> None:
     assert {client: table.state.assignment[client] for client in away} == before
 
 
+def test_a_client_that_is_away_is_not_asked_to_train() -> None:
+    table, _ = gathered(clustering_rounds=1)
+    table.play()
+    there = names(12)[2:]
+    state = table.algorithm.begin(table.state, 2, there)
+    train = table.algorithm.next(state)
+    assert train is not None
+    assert (train.name, train.cohort(state)) == ("train", there)
+
+
 def test_a_client_that_drops_out_of_the_clustering_still_trains_its_old_model() -> None:
     table, _ = gathered(clustering_rounds=9)
     table.play()

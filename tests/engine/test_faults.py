@@ -180,6 +180,27 @@ def test_a_client_that_restarts_never_answers_the_same_exchange_twice(step: str)
     assert len(set(marks)) == len(marks)
 
 
+def test_a_client_that_dies_between_writing_down_and_sending_sits_out_and_comes_back() -> None:
+    toy = Toy(clients=9, changes={"privacy": LOUD, "rounds": 2})
+    toy.start()
+    victim = ClientId("c00")
+    carrier: Any = toy.participants[victim]._carrier
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    carrier.put = die
+    toy.turn()  # everybody joins
+    toy.turn(toy.names[1:])  # everybody else is present
+    with pytest.raises(Killed):
+        toy.turn([victim])  # it completes the cohort, and so is asked first
+    toy.participants[victim] = toy.participant(victim)
+    toy.run()
+    assert toy.participants[victim].model is not None
+    names = [entry.release.name for entry in toy.journals[victim].entries()]
+    assert names.count("embedding") == toy.coordinator.state(NAME).held["losses"]
+
+
 @pytest.mark.parametrize("moment", range(0, 120, 8))
 def test_a_coordinator_restarted_at_any_moment_goes_on_to_the_same_result(moment: int) -> None:
     undisturbed = Toy(clients=9, changes={"rounds": 2, "privacy": LOUD})

@@ -81,16 +81,20 @@ def test_what_was_charged_once_cannot_be_used_twice() -> None:
         made.embedding(MODELS)
 
 
-def test_a_loss_that_is_not_finite_releases_nothing() -> None:
-    class Broken(ToyTrainer):
-        def losses(self, models: Vector) -> Vector:
-            return super().losses(models) * np.nan
+class Broken(ToyTrainer):
+    def losses(self, models: Vector) -> Vector:
+        return super().losses(models) * np.nan
 
-    made = Guard(
-        Broken(np.ones((4, 2))),
-        uses=ALL,
-        plan=LOUD,
-        entropy=SimulatedEntropy(0),
-    )
+
+def test_a_loss_that_is_not_finite_releases_nothing_without_noise() -> None:
+    made = Guard(Broken(np.ones((4, 2))), uses=ALL, plan=None, entropy=SimulatedEntropy(0))
     with pytest.raises(DataError, match="NaN"):
         made.embedding(MODELS)
+
+
+def test_under_noise_a_loss_that_is_not_finite_does_not_show() -> None:
+    noise = SimulatedEntropy(0)
+    broken = Guard(Broken(np.ones((4, 2))), uses=ALL, plan=LOUD, entropy=noise)
+    equal = Guard(ToyTrainer(np.ones((4, 2))), uses=ALL, plan=LOUD, entropy=noise)
+    same = np.zeros((3, 2))  # three equal models: every row is zero
+    np.testing.assert_array_equal(broken.embedding(MODELS), equal.embedding(same))
