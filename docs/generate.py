@@ -6,6 +6,7 @@ first keeps that run's summary as ``docs/data/demo-summary.json``. A block stand
 """
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,6 +42,7 @@ from threat_models.suite import ATTACKS
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "docs" / "data" / "demo-summary.json"
+SEEDS = ROOT / "docs" / "data" / "seeds.jsonl"
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 Row = Sequence[str]
 
@@ -297,6 +299,23 @@ def demo() -> str:
     return "\n\n".join([shown, _audit(run.audit)] if run.audit else [shown])
 
 
+def seeds() -> str:
+    """Return how the demo's federation fares over many seeds, as ``make slow`` measured it."""
+    runs = [json.loads(line) for line in SEEDS.read_text().splitlines()]
+    shown = {
+        "initial models": "{initial_models}",
+        "probes": "{probes}",
+        "seeds": "{seeds}",
+        "ARI 1 in round 1": "{ari_1_in_round_1:.0%}",
+        "ARI ≥ 0.9 by round 2": "{ari_0_9_by_round_2:.0%}",
+        "ARI 1 at the end": "{ari_final_1:.0%}",
+        "mean accuracy": "{accuracy_mean:.3f}",
+        "lowest accuracy": "{accuracy_min:.3f}",
+        "highest ε": "{epsilon_total_max:.2f}",
+    }
+    return table(tuple(shown), ([form.format(**run) for form in shown.values()] for run in runs))
+
+
 def _audit(rows: Mapping[str, AuditRow]) -> str:
     return table(
         ("attack", "measure", "without privacy", "in this run", "bound"),
@@ -319,6 +338,7 @@ def _number(value: float | None, form: str) -> str:
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "demo": demo,
+    "seeds": seeds,
     "surface": surface_table,
     "state-diagram": state_diagram,
     "errors": errors_table,

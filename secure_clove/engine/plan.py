@@ -5,7 +5,7 @@ The federation key signs it; every client holds it against its own policy before
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from secure_clove.algorithms import registry
@@ -24,6 +24,9 @@ RAW_LOSS_BOUND = 1024.0
 
 TAIL = 12.0
 """Standard deviations of noise that a range leaves room for; beyond lies 1e-32."""
+
+MOST_CLIENTS = 2**16
+"""Cohort for which every sum must fit the larger ring."""
 
 SMALLEST_SUM = 3
 """Fewest clients in a masked session: below, the threshold floor(2n/3)+1 needs everybody."""
@@ -132,7 +135,10 @@ class Config:
             )
         if not (0 < self.update_step <= self.update_bound):
             raise ConfigError("0 < update_step <= update_bound expected")
-        self.build()
+        if self.clusters < 1:
+            raise ConfigError("clusters count from 1")
+        for exchange in self.build().exchanges:
+            ring_bits(self, exchange, MOST_CLIENTS)
 
     @property
     def hash(self) -> Digest:
@@ -187,7 +193,8 @@ def planned(config: Config) -> tuple[Release, ...]:
     total: list[Release] = []
     for exchange in config.build().exchanges:
         times = exchange.at_most if exchange.at_most is not None else config.rounds
-        total.extend(releases(config, exchange) * min(times, config.rounds))
+        for release in releases(config, exchange):
+            total.append(replace(release, steps=release.steps * min(times, config.rounds)))
     return tuple(total)
 
 

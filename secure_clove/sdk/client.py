@@ -134,7 +134,6 @@ class FederatedClient:
         try:
             name = enrol(wire, self._federation, self._identity, self._token)
         finally:
-            if self._http is None:
-                wire.close()
+            wire.close()
         journal.remember(self._federation, name)
         return name

@@ -60,7 +60,16 @@ class FileArtefacts:
                 file.flush()
                 os.fsync(file.fileno())
             Path(file.name).replace(path)
+            self._sync_folder()
         return content
+
+    def _sync_folder(self) -> None:
+        """Make the file's name as durable as its bytes."""
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def get(self, content: Digest) -> bytes:
         """Return the bytes with this hash."""

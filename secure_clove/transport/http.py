@@ -47,13 +47,15 @@ class Wire:
         self._identity, self._keyid, self._entropy = identity, keyid, entropy
         self._patience_s = patience_s
         self._http = httpx.Client() if client is None else client
+        self._is_ours = client is None
         self._url = url.rstrip("/")
         self.bytes_up = 0
         self.bytes_down = 0
 
     def close(self) -> None:
-        """Let go of the connection."""
-        self._http.close()
+        """Let go of the connection; a client that was given stays open."""
+        if self._is_ours:
+            self._http.close()
 
     def request(
         self, method: str, path: str, *, body: bytes = b"", query: str = "", kind: str = BINARY
@@ -198,7 +200,8 @@ def _refusal(status: int, answer: bytes) -> CloveError:
         problem = msgspec.json.decode(answer, type=dict[str, object])
     except msgspec.DecodeError:
         problem = {}
-    code, detail = str(problem.get("code", "")), str(problem.get("detail", ""))[:300]
+    code, said = str(problem.get("code", "")), str(problem.get("detail", ""))[:300]
+    detail = "".join(letter for letter in said if letter.isprintable())
     make: Callable[[str], CloveError] = _BY_CODE.get(code, TransportError)
     return make(detail or f"the coordinator answered with status {status}")
 

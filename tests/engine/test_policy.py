@@ -10,7 +10,7 @@ from secure_clove.engine.policy import Policy
 from secure_clove.errors import BudgetExceededError, ConfigError, PolicyRefusedError
 from secure_clove.foundation.ids import FederationId
 from secure_clove.privacy.accounting import totals
-from tests.engine.builders import LOUD, NAME, Toy
+from tests.engine.builders import LOUD, NAME, Toy, config
 
 
 def refused(clause: str, *, policy: Policy, **changes: Any) -> None:
@@ -110,3 +110,32 @@ def test_a_ledger_filled_elsewhere_refuses_before_computing() -> None:
 def test_a_policy_that_promises_nothing_cannot_be_made(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         Policy(**({"max_epsilon": 1.0} | bad))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"rounds": 0},
+        {"parameters": 0},
+        {"stage_ms": 0},
+        {"max_examples": 0},
+        {"clusters": 0, "algorithm": "fedavg"},
+        {"clusters": 1},
+        {"min_cohort": 2},
+        {"update_step": 0.0},
+        {"update_step": 9.0},
+        {"update_bound": 2.0**60},
+        {"max_examples": 2**60},
+        {"algorithm": "magic"},
+        {"options": {"magic": 1}},
+        {"options": {"probes": -1}},
+    ],
+)
+def test_a_configuration_that_can_never_run_cannot_be_made(bad: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        config(b"", **bad)
+
+
+def test_a_plan_of_a_billion_rounds_is_priced_without_listing_them() -> None:
+    plan = config(b"", rounds=10**9, privacy=LOUD)
+    assert len(planned(plan)) == 3
