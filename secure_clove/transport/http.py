@@ -1,9 +1,13 @@
 """The way to a coordinator over HTTP: signed requests, bounded answers, patient retries."""
 
+import ssl
 import time
 from collections.abc import Callable
+from functools import cache
 from random import SystemRandom  # noqa: TID251  jitter between retries, nothing secret
+from threading import Lock
 
+import httpcore  # noqa: F401  httpx would import it late, and in many threads at once
 import httpx
 import msgspec
 
@@ -46,7 +50,7 @@ class Wire:
     ) -> None:
         self._identity, self._keyid, self._entropy = identity, keyid, entropy
         self._patience_s = patience_s
-        self._http = httpx.Client() if client is None else client
+        self._http = httpx.Client(verify=_trusted()) if client is None else client
         self._is_ours = client is None
         self._url = url.rstrip("/")
         self.bytes_up = 0
@@ -174,6 +178,24 @@ def enrol(wire: Wire, federation: FederationId, identity: Identity, token: str) 
         return ClientId(found["client"])
     except (msgspec.DecodeError, KeyError) as error:
         raise MalformedError("the coordinator's answer to the enrolment is malformed") from error
+
+
+_LOADING = Lock()
+
+
+def _trusted() -> ssl.SSLContext:
+    """Return the process's TLS context, loaded once.
+
+    Loading certificates in many threads at once crashes OpenSSL 3.0 (openssl issues 23172, 24480),
+    and costs every client what one has paid.
+    """
+    with _LOADING:
+        return _load_trusted()
+
+
+@cache
+def _load_trusted() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
 
 
 def _bounded(response: httpx.Response) -> bytes:
