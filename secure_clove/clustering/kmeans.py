@@ -58,15 +58,35 @@ def cluster(vectors: NDArray[np.float64], clusters: int, rng: Rng) -> Clustering
     """
     if clusters < 1:
         raise ConfigError(f"at least 1 cluster expected, found {clusters}")
-    if vectors.ndim != 2 or vectors.size == 0 or not np.isfinite(vectors).all():
-        raise DataError(f"finite vectors of shape (M, K) expected, found shape {vectors.shape}")
-    points = _on_grid(vectors)
+    points = _on_grid(checked(vectors))
     count = min(clusters, len(np.unique(points, axis=0)))
     seed = int(rng.integers(2**31))
     with threadpool_limits(limits=1):  # one order of summation; threads only wait for each other
         found = KMeans(count, n_init=STARTS, random_state=seed).fit_predict(points)
-    labels = _by_first_appearance(found)
-    means = [vectors[labels == label].mean(axis=0) for label in range(count)]
+    return renumbered(found, vectors)
+
+
+def checked(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``vectors`` if they can be grouped.
+
+    Raises:
+        DataError: not (M, K) with M, K >= 1, or not finite.
+    """
+    if vectors.ndim != 2 or vectors.size == 0 or not np.isfinite(vectors).all():
+        raise DataError(f"finite vectors of shape (M, K) expected, found shape {vectors.shape}")
+    return vectors
+
+
+def renumbered(found: NDArray[np.signedinteger], vectors: NDArray[np.float64]) -> Clustering:
+    """Return the clustering that puts vectors with equal numbers together.
+
+    Args:
+        found: (M,) any numbers.
+        vectors: (M, K).
+    """
+    _, first, inverse = np.unique(found, return_index=True, return_inverse=True)
+    labels = np.argsort(np.argsort(first))[inverse].astype(np.int64)
+    means = [vectors[labels == label].mean(axis=0) for label in range(len(first))]
     return Clustering(labels=labels, centroids=np.stack(means))
 
 
@@ -88,9 +108,7 @@ def dissolve(found: Clustering, vectors: NDArray[np.float64], *, smallest: int) 
         labels = np.searchsorted(kept, labels)
         labels[lost] = [nearest(centroids[kept], vector) for vector in vectors[lost]]
         centroids = np.stack([vectors[labels == c].mean(axis=0) for c in range(len(kept))])
-    labels = _by_first_appearance(labels)
-    means = [vectors[labels == label].mean(axis=0) for label in range(len(centroids))]
-    return Clustering(labels=labels, centroids=np.stack(means))
+    return renumbered(labels, vectors)
 
 
 def nearest(centroids: NDArray[np.float64], vector: Vector) -> int:
@@ -112,9 +130,3 @@ def _on_grid(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     spread = np.abs(centred).max()
     steps: NDArray[np.float64] = np.round(centred / (spread or 1.0) / RESOLUTION)
     return steps * RESOLUTION
-
-
-def _by_first_appearance(found: NDArray[np.signedinteger]) -> NDArray[np.int64]:
-    _, first, inverse = np.unique(found, return_index=True, return_inverse=True)
-    rank = np.argsort(np.argsort(first))
-    return rank[inverse].astype(np.int64)

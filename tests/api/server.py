@@ -81,7 +81,9 @@ def serve(folder: Path | None = None, **settings: Any) -> Iterator[LiveServer]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
-            with httpx.Client(base_url=url, timeout=30) as http:
+            # a kept connection may be closed by the server just when it is used again
+            limits = httpx.Limits(max_keepalive_connections=0)
+            with httpx.Client(base_url=url, timeout=30, limits=limits) as http:
                 http.get("/healthz").raise_for_status()
                 yield LiveServer(http, app.state.service, clock)
         finally:
