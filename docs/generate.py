@@ -12,13 +12,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from enum import Enum
-from inspect import cleandoc, getdoc
+from inspect import cleandoc, getdoc, signature
 from pathlib import Path
 from typing import Any
 
 # the applications live in the repository, not in the wheel
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import torch
 import typer
 from pydantic import BaseModel
 from typer.core import TyperArgument, TyperGroup
@@ -34,6 +35,8 @@ from secure_clove.algorithms.registry import surface
 from secure_clove.cli.app import app as clove_cli
 from secure_clove.engine.plan import TrainingPlan
 from secure_clove.engine.policy import Policy
+from secure_clove.learn.architectures import ARCHITECTURES
+from secure_clove.learn.models import parameter_count
 from secure_clove.observe.runs import AuditRow, RoundRecord, Summary, read_summary, write_summary
 from secure_clove.sdk.config import PrivacySettings, Settings, TrainingSettings
 from secure_clove.secagg.stages import TRANSITIONS, Stage
@@ -197,6 +200,21 @@ def state_diagram() -> str:
     return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
 
 
+def architectures_table() -> str:
+    """Return the built-in models: how each is written, its numbers, and what it is for."""
+    rows = []
+    for name, make in ARCHITECTURES.items():
+        sizes = signature(make).parameters.values()
+        written = ":".join([name, *(size.name.upper() for size in sizes)])
+        is_complete = all(size.default is not size.empty for size in sizes)
+        with torch.device("meta"):  # shapes without weights
+            count = f"{parameter_count(make()):,}" if is_complete else "by its sizes"
+        defaults = ", ".join(str(size.default) for size in sizes) if is_complete else "required"
+        said = (getdoc(make) or "").split("\n")[0].removeprefix("Return ")
+        rows.append((f"`{written}`", defaults or "none", count, _markdown(said)))
+    return table(("name and sizes", "default sizes", "numbers", "what"), rows)
+
+
 def errors_table() -> str:
     """Return every deliberate error with its code and HTTP status."""
     kinds: list[type[errors.CloveError]] = [
@@ -341,6 +359,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "seeds": seeds,
     "surface": surface_table,
     "state-diagram": state_diagram,
+    "architectures": architectures_table,
     "errors": errors_table,
     "routes": routes_table,
     "attacks": attacks_table,

@@ -268,7 +268,7 @@ def _verdict(played: Played, claim: Claim, raw: Played, knowledge: dict[str, Ext
     tight = bound is not None and bound - reached <= TIGHT
     extras = {"is_tight": tight, "targets_without": len(raw.inside), **knowledge, **found}
     return Verdict(
-        metric="auc",
+        metric="AUC",
         with_defence=reached,
         without_defence=_auc(raw),
         bound=bound,

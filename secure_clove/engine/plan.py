@@ -6,7 +6,7 @@ The federation key signs it; every client holds it against its own policy before
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from secure_clove.algorithms import registry
 from secure_clove.algorithms.base import Algorithm, Content, Exchange, Use
@@ -32,28 +32,53 @@ SMALLEST_SUM = 3
 """Fewest clients in a masked session: below, the threshold floor(2n/3)+1 needs everybody."""
 
 
+Optimizer = Literal["sgd", "adam"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPlan:
-    """How a client trains locally in one exchange.
+    """How a client trains locally in one exchange: by steps, or by epochs of shuffled batches.
 
     Attributes:
-        learning_rate: Of plain SGD.
-        momentum: In [0, 1); the optimiser is made anew in every exchange.
-        steps: SGD steps.
-        rate: Share of the examples in a batch, Poisson sampled; 1 takes all of them.
+        learning_rate: Of the optimizer, above 0.
+        optimizer: `sgd` or `adam`, made anew in every exchange.
+        momentum: Of `sgd`, in [0, 1).
+        steps: Gradient steps, unless `epochs` is set.
+        rate: Share of the examples in a step, Poisson sampled; 1 takes all of them.
+        epochs: Passes over the shuffled examples, instead of steps; needs `batch_size` and a
+            federation without privacy.
+        batch_size: Examples in a step of an epoch; the last step takes what is left.
     """
 
     learning_rate: float
+    optimizer: Optimizer = "sgd"
     momentum: float = 0.0
     steps: int = 1
     rate: float = 1.0
+    epochs: int | None = None
+    batch_size: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot train."""
-        if not self.learning_rate > 0 or not 0 <= self.momentum < 1:
+        if not 0 < self.learning_rate < math.inf or not 0 <= self.momentum < 1:
             raise ConfigError("learning_rate > 0 and 0 <= momentum < 1 expected")
+        if self.optimizer not in ("sgd", "adam"):
+            raise ConfigError(f"no optimizer '{self.optimizer}'; choose sgd or adam")
+        if self.optimizer == "adam" and self.momentum:
+            raise ConfigError("adam has moments of its own; leave momentum at 0")
         if self.steps < 1 or not 0 < self.rate <= 1:
             raise ConfigError("steps >= 1 and 0 < rate <= 1 expected")
+        self._check_epochs()
+
+    def _check_epochs(self) -> None:
+        if (self.epochs is None) != (self.batch_size is None):
+            raise ConfigError("epochs and batch_size go together; set both or neither")
+        if self.epochs is None or self.batch_size is None:
+            return
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ConfigError("epochs and batch_size count from 1")
+        if (self.steps, self.rate) != (1, 1.0):
+            raise ConfigError("training goes by epochs and batch_size or by steps and rate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +162,11 @@ class Config:
             raise ConfigError("0 < update_step <= update_bound expected")
         if self.clusters < 1:
             raise ConfigError("clusters count from 1")
+        if self.privacy is not None and self.training.epochs is not None:
+            raise ConfigError(
+                "private training needs Poisson batches, because shuffled ones have no accountant "
+                "here; set steps and rate instead of epochs and batch_size"
+            )
         for exchange in self.build().exchanges:
             ring_bits(self, exchange, MOST_CLIENTS)
 

@@ -17,8 +17,12 @@ example overflows must not show.
 Source: Abadi et al. 2016, Algorithm 1; privacy.md, "Unit" and "Noise is integer".
 """
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, log2, sqrt
+from typing import Any
 
 import torch
 from opacus.grad_sample import GradSampleModule
@@ -30,6 +34,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from secure_clove.errors import DataError
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.privacy.mechanisms import discrete_gaussian
+
+# Torch's word on the hooks of Opacus on a first layer. Once for the process, since
+# `warnings.catch_warnings` in one of several training threads undoes it in the others.
+warnings.filterwarnings("ignore", message="Full backward hook is firing", category=UserWarning)
 
 LEAST_STEPS = 1024
 """Grid steps in the clipping norm, at least."""
@@ -130,7 +138,7 @@ class GridOptimizer(DPOptimizer):  # type: ignore[misc]  # opacus has no types
 
 
 def sampled(module: nn.Module) -> nn.Module:
-    """Return ``module`` wrapped so that its backward pass leaves one gradient per example.
+    """Return ``module`` wrapped so that inside `gathering` it leaves one gradient per example.
 
     Raises:
         DataError: the module mixes examples or keeps statistics of them, as BatchNorm does.
@@ -150,7 +158,26 @@ def sampled(module: nn.Module) -> nn.Module:
     if faults:
         raise DataError(f"Opacus cannot make this model private: {faults[0]}")
     try:
-        wrapped: nn.Module = GradSampleModule(module, loss_reduction="sum")
+        wrapped = GradSampleModule(module, loss_reduction="sum")
     except NotImplementedError as error:
         raise DataError(f"Opacus cannot make this model private: {error}") from error
-    return wrapped
+    wrapped.disable_hooks()
+    hooked: nn.Module = wrapped
+    return hooked
+
+
+@contextmanager
+def gathering(module: nn.Module) -> Iterator[None]:
+    """Let a `sampled` module keep gradients per example; any other is left as it is.
+
+    Outside, the hooks of Opacus do nothing: training the same layers without privacy would pile up
+    the gradients of all its steps.
+    """
+    hooked: Any = module if isinstance(module, GradSampleModule) else None  # opacus has no types
+    if hooked is not None:
+        hooked.enable_hooks()
+    try:
+        yield
+    finally:
+        if hooked is not None:
+            hooked.disable_hooks()

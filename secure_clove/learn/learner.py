@@ -1,5 +1,6 @@
 """A client's examples behind the few questions that the engine may ask: its `Trainer` port."""
 
+from dataclasses import asdict, replace
 from typing import Self
 
 import numpy as np
@@ -41,12 +42,9 @@ class TorchLearner:
     @classmethod
     def of(cls, task: TorchTask, config: Config) -> Self:
         """Return the learner that a federation's configuration asks for."""
-        plan, noise = config.training, config.privacy
+        noise = config.privacy
         spec = TrainingSpec(
-            learning_rate=plan.learning_rate,
-            momentum=plan.momentum,
-            steps=plan.steps,
-            rate=plan.rate,
+            **asdict(config.training),
             clip=noise.clip if noise else None,
             noise_multiplier=noise.update if noise else 0.0,
         )
@@ -96,13 +94,7 @@ class TorchLearner:
         Raises:
             DataError: as `train`.
         """
-        spec = self._training
-        plain = TrainingSpec(
-            learning_rate=spec.learning_rate,
-            momentum=spec.momentum,
-            steps=spec.steps,
-            rate=spec.rate,
-        )
+        plain = replace(self._training, clip=None, noise_multiplier=0.0)
         return self._trained(LocalSgd(self._module, plain, self._task.loss), model, entropy)
 
     def correct(self, model: Vector) -> int:

@@ -1,6 +1,8 @@
-"""One local training: stochastic gradient descent, private if its spec has a clipping norm."""
+"""One local training: stochastic gradient descent or Adam, private if its spec has a clipping norm.
 
-import warnings
+Without privacy the batches may also be those of shuffled epochs, as in the paper's experiments.
+"""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,31 +11,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from secure_clove.errors import ConfigError
+from secure_clove.engine.plan import TrainingPlan
+from secure_clove.errors import ConfigError, DataError
 from secure_clove.foundation.seeds import Entropy
-from secure_clove.learn.dpsgd import GridOptimizer, sampled
+from secure_clove.learn.dpsgd import GridOptimizer, gathering, sampled
 from secure_clove.learn.losses import example_losses
 from secure_clove.learn.tasks import Examples, Loss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingSpec:
-    """How a client trains between two exchanges.
+class TrainingSpec(TrainingPlan):
+    """A training plan and the privacy of each of its steps.
 
     Attributes:
-        learning_rate: Of plain SGD, above 0.
-        momentum: In [0, 1); starts from zero in each training.
-        steps: Gradient steps, at least 1.
-        rate: Probability that an example enters a step, in (0, 1]; 1 takes all.
         clip: Norm that one example's gradient is clipped to; None trains without privacy.
         noise_multiplier: Noise standard deviation over ``clip``, at least 0. With 0 nothing is
             private, whatever ``clip`` is.
     """
 
-    learning_rate: float
-    momentum: float = 0.0
-    steps: int = 1
-    rate: float = 1.0
     clip: float | None = None
     noise_multiplier: float = 0.0
 
@@ -41,18 +36,18 @@ class TrainingSpec:
         """Refuse numbers that cannot train or cannot be private.
 
         Raises:
-            ConfigError: a number out of its range, or noise without a clipping norm.
+            ConfigError: a number out of its range, noise without a clipping norm, or a clipping
+                norm with epochs.
         """
-        if not (0 < self.learning_rate < np.inf and 0 <= self.momentum < 1 and self.steps >= 1):
-            raise ConfigError("learning_rate > 0, momentum in [0, 1) and steps >= 1 are needed")
-        if not 0 < self.rate <= 1:
-            raise ConfigError(f"rate={self.rate} is not a probability in (0, 1]")
+        TrainingPlan.__post_init__(self)  # super() does not survive slots=True
         if self.clip is not None and not 0 < self.clip < np.inf:
             raise ConfigError(f"clip={self.clip} is not a positive number")
         if not 0 <= self.noise_multiplier < np.inf:
             raise ConfigError(f"noise_multiplier={self.noise_multiplier} must be at least 0")
         if self.noise_multiplier and self.clip is None:
             raise ConfigError("noise without a clipping norm protects nothing; set clip")
+        if self.epochs is not None and self.clip is not None:
+            raise ConfigError("private training needs Poisson batches; set steps, not epochs")
 
 
 def poisson_batch(count: int, rate: float, entropy: Entropy) -> Tensor:
@@ -65,6 +60,25 @@ def poisson_batch(count: int, rate: float, entropy: Entropy) -> Tensor:
         return torch.arange(count)
     words = np.frombuffer(entropy.draw(4 * count), dtype="<u4")
     return torch.from_numpy(np.flatnonzero(words < int(rate * 2**32)))
+
+
+def shuffled(count: int, entropy: Entropy) -> Tensor:
+    """Return the indices of ``count`` examples in random order.
+
+    They are sorted by a 64-bit word each, so a replayed entropy gives the same order everywhere.
+    """
+    words = np.frombuffer(entropy.draw(8 * count), dtype="<u8")
+    return torch.from_numpy(np.argsort(words, kind="stable"))
+
+
+def batches(plan: TrainingPlan, count: int, entropy: Entropy) -> Iterator[Tensor]:
+    """Yield the indices of each step of one training on ``count`` examples."""
+    if plan.epochs is None or plan.batch_size is None:
+        for _ in range(plan.steps):
+            yield poisson_batch(count, plan.rate, entropy)
+    else:
+        for _ in range(plan.epochs):
+            yield from torch.split(shuffled(count, entropy), plan.batch_size)
 
 
 class LocalSgd:
@@ -83,25 +97,33 @@ class LocalSgd:
         """Take the spec's steps from where the module stands, with a fresh optimizer.
 
         Args:
-            examples: n examples; n is public and sets the normaliser rate * n.
+            examples: n examples; n is public and sets the normaliser rate * n of Poisson batches.
             entropy: Source of the batches, the noise and any dropout.
+
+        Raises:
+            DataError: the model cannot train on a batch of one.
         """
         self._module.train()
         optimizer = self._optimizer(len(examples), entropy)
-        with _torch_seeded(entropy), _quiet_hooks():
-            for _ in range(self._spec.steps):
-                batch = poisson_batch(len(examples), self._spec.rate, entropy)
-                self._step(optimizer, examples.x[batch], examples.y[batch], len(examples))
+        with _torch_seeded(entropy), gathering(self._module):
+            for batch in batches(self._spec, len(examples), entropy):
+                x, y = examples.x[batch], examples.y[batch]
+                if isinstance(optimizer, GridOptimizer):
+                    self._private_step(optimizer, x, y)
+                elif len(batch):
+                    self._step(optimizer, x, y, self._expected(len(batch), len(examples)))
 
     def _optimizer(self, count: int, entropy: Entropy) -> torch.optim.Optimizer:
-        spec = self._spec
-        sgd = torch.optim.SGD(
-            self._module.parameters(), lr=spec.learning_rate, momentum=spec.momentum
-        )
+        spec, parameters = self._spec, self._module.parameters()
+        plain: torch.optim.Optimizer
+        if spec.optimizer == "adam":
+            plain = torch.optim.Adam(parameters, lr=spec.learning_rate)
+        else:
+            plain = torch.optim.SGD(parameters, lr=spec.learning_rate, momentum=spec.momentum)
         if spec.clip is None:
-            return sgd
+            return plain
         private: torch.optim.Optimizer = GridOptimizer(
-            sgd,
+            plain,
             clip=spec.clip,
             noise_multiplier=spec.noise_multiplier,
             expected_batch=spec.rate * count,
@@ -109,13 +131,16 @@ class LocalSgd:
         )
         return private
 
-    def _step(self, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor, count: int) -> None:
-        if isinstance(optimizer, GridOptimizer):
-            self._private_step(optimizer, x, y)
-        elif len(y):
-            optimizer.zero_grad()
-            torch.autograd.backward(self._summed_loss(x, y) / (self._spec.rate * count))
-            optimizer.step()
+    def _expected(self, size: int, count: int) -> float:
+        """Return what a summed loss is divided by: a batch of an epoch has the size it has."""
+        return size if self._spec.epochs is not None else self._spec.rate * count
+
+    def _step(
+        self, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor, expected: float
+    ) -> None:
+        optimizer.zero_grad()
+        torch.autograd.backward(self._summed_loss(x, y) / expected)
+        optimizer.step()
 
     def _private_step(self, optimizer: GridOptimizer, x: Tensor, y: Tensor) -> None:
         size = optimizer.at_once
@@ -131,7 +156,16 @@ class LocalSgd:
             optimizer.step()
 
     def _summed_loss(self, x: Tensor, y: Tensor) -> Tensor:
-        return example_losses(self._module(x), y, self._loss).sum()
+        try:
+            output = self._module(x)
+        except ValueError as error:
+            if len(x) > 1:
+                raise
+            raise DataError(
+                f"the model cannot train on a batch of {len(x)}; "
+                "BatchNorm needs two examples: change batch_size or use GroupNorm"
+            ) from error
+        return example_losses(output, y, self._loss).sum()
 
 
 @contextmanager
@@ -139,12 +173,4 @@ def _torch_seeded(entropy: Entropy) -> Iterator[None]:
     """Draw dropout masks from ``entropy``, and give torch's generator back as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int.from_bytes(entropy.draw(8), "little"))
-        yield
-
-
-@contextmanager
-def _quiet_hooks() -> Iterator[None]:
-    """Silence the one warning torch has for the hooks of Opacus on a first layer."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Full backward hook is firing")
         yield

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from secure_clove.algorithms.base import Algorithm, Use
 from secure_clove.algorithms.registry import build
 from secure_clove.engine.pipeline import pack
-from secure_clove.engine.plan import Config, PrivacyPlan, TrainingPlan
+from secure_clove.engine.plan import Config, Optimizer, PrivacyPlan, TrainingPlan
 from secure_clove.foundation.ids import FederationId, digest
 from secure_clove.learn.models import MakeModel, architecture, initial, parameter_count
 from secure_clove.privacy.calibration import multiplier_for, remaining_multiplier
@@ -27,9 +27,12 @@ class TrainingSettings(Strict):
     """How clients train in a round; see `TrainingPlan`."""
 
     learning_rate: Positive = 4.0
+    optimizer: Optimizer = "sgd"
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     steps: Count = 1
     rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+    epochs: Count | None = None
+    batch_size: Count | None = None
 
 
 class PrivacySettings(Strict):

@@ -199,8 +199,8 @@ def _watch(
                 recorder.progress(progress)
                 live.activity(activity.after(progress.round, progress.phase, progress.step))
             for report in operator.rounds(config.federation, after=recorder.reported):
-                recorder.report(report)
-            for record in recorder.complete(crowd.traffic(), is_over=is_over):
+                recorder.report(report, crowd.traffic())
+            for record in recorder.complete(is_over=is_over):
                 records.append(record)
                 writer.append(record)
                 live.round(record)

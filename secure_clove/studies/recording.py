@@ -26,37 +26,45 @@ class Recorder:
         self._accuracy: dict[int, dict[ClientId, float]] = defaultdict(dict)
         self._done = 0
         self._traffic = (0, 0)
+        self._bytes: dict[int, tuple[int, int]] = {}
 
     @property
     def reported(self) -> int:
         """Last round that the coordinator has reported."""
         return max(self._reports, default=0)
 
-    def report(self, report: RoundReport) -> None:
-        """Take the coordinator's report of a round."""
+    def report(self, report: RoundReport, traffic: tuple[int, int]) -> None:
+        """Take the coordinator's report of a round.
+
+        Args:
+            report: Of the round that has just ended.
+            traffic: Bytes sent and received by all clients so far.
+        """
         self._reports[report.round] = report
+        up, down = self._traffic
+        self._bytes[report.round] = (traffic[0] - up, traffic[1] - down)
+        self._traffic = traffic
 
     def progress(self, progress: Progress) -> None:
         """Take a client's measurement of the model it was sent in a round."""
         if progress.accuracy is not None:
             self._accuracy[progress.round][progress.client] = progress.accuracy
 
-    def complete(self, traffic: tuple[int, int], *, is_over: bool) -> list[RoundRecord]:
+    def complete(self, *, is_over: bool) -> list[RoundRecord]:
         """Return the records that have become complete since the last call.
 
         Args:
-            traffic: Bytes sent and received by all clients so far.
             is_over: Whether nothing more will come.
         """
         records = []
         while (number := self._done + 1) in self._reports:
             if number + 1 not in self._reports and not is_over:
                 break
-            records.append(self._record(self._reports[number], traffic))
-            self._done, self._traffic = number, traffic
+            records.append(self._record(self._reports[number]))
+            self._done = number
         return records
 
-    def _record(self, report: RoundReport, traffic: tuple[int, int]) -> RoundRecord:
+    def _record(self, report: RoundReport) -> RoundRecord:
         accuracies = self._accuracy[report.round + 1].values()
         following = self._reports.get(report.round + 1)
         known = sorted(report.assignment.keys() & self._truth.keys())
@@ -81,8 +89,8 @@ class Recorder:
             stable_share=report.stable_share,
             cohort=report.cohort,
             dropouts=tuple(report.dropouts),
-            bytes_up=traffic[0] - self._traffic[0],
-            bytes_down=traffic[1] - self._traffic[1],
+            bytes_up=self._bytes[report.round][0],
+            bytes_down=self._bytes[report.round][1],
             seconds=report.milliseconds / 1000,
             aborted_attempts=report.aborted_attempts,
         )

@@ -171,7 +171,9 @@ def _facts(summary: Summary) -> Iterator[str]:
         "none": "none",
     }
     entropy = {"os": "operating system", "simulated": "simulated, from a seed"}
-    masked = "on: the coordinator learns sums only" if summary.secure_aggregation else "off"
+    masked = "on: of model updates the coordinator learns sums only"
+    if not summary.secure_aggregation:
+        masked = "off"
     yield fact("Secure aggregation", masked)
     yield fact("Noise", noise.get(summary.noise_mode, summary.noise_mode))
     yield fact("Randomness", entropy[summary.entropy])

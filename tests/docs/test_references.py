@@ -8,8 +8,6 @@ import pytest
 from tests.docs.pages import PAGES, ROOT
 
 PROTOCOL = ROOT / "docs" / "spec" / "protocol.md"
-PICTURES = ("docs/images/report.png",)
-"""Made from a real run when a release is recorded."""
 
 
 def name(page: Path) -> str:
@@ -25,7 +23,7 @@ def anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
-        if re.match(r"[a-z]+:", target) or target in PICTURES:
+        if re.match(r"[a-z]+:", target):
             continue
         path, _, anchor = target.partition("#")
         found = (page.parent / path).resolve() if path else page
@@ -37,7 +35,7 @@ def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
 def test_every_file_that_is_named_exists(page: Path) -> None:
     named = re.findall(r"`((?:secure_clove|threat_models|tests|docs)/[\w./-]+)`", page.read_text())
     missing = [n for n in named if "NAME" not in n and not (ROOT / n).exists()]
-    assert set(missing) <= {"docs/data/demo-summary.json"}
+    assert missing == []
 
 
 def test_every_step_that_the_code_quotes_is_in_the_specification() -> None:

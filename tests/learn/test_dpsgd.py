@@ -16,7 +16,7 @@ from secure_clove.errors import DataError
 from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.foundation.trees import Vector
 from secure_clove.learn import dpsgd
-from secure_clove.learn.dpsgd import GridOptimizer, gradient_grid, sampled
+from secure_clove.learn.dpsgd import GridOptimizer, gathering, gradient_grid, sampled
 from secure_clove.learn.models import MakeModel, load_flat, parameter_count
 from secure_clove.learn.sgd import LocalSgd, TrainingSpec
 from secure_clove.learn.tasks import Examples
@@ -53,7 +53,9 @@ def gradient(
         expected_batch=1,
         entropy=SimulatedEntropy(3),
     )
-    torch.autograd.backward(nn.functional.cross_entropy(wrapped(x.double()), y, reduction="sum"))
+    with gathering(wrapped):
+        scores = wrapped(x.double())
+        torch.autograd.backward(nn.functional.cross_entropy(scores, y, reduction="sum"))
     optimizer.step()
     return summed(module)
 

@@ -27,7 +27,7 @@ from threat_models.trap_models import TrapModels
 from threat_models.views import CoordinatorView
 
 VERDICT = Verdict(
-    metric="auc",
+    metric="AUC",
     with_defence=0.6,
     without_defence=1.0,
     bound=0.61,
