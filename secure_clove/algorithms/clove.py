@@ -1,8 +1,11 @@
 """CLoVE: cluster clients by what K models lose on their data, then average inside clusters.
 
-Source: clove.txt, Algorithm 1 with known K and Option I (model averaging); stability as declared by
-the clients, section 3. After stability a client without a model gets that of the nearest centroid,
-with the models and centroids saved at stability (line 15).
+Source: clove.txt, Algorithms 1 and 2; stability as declared by the clients, section 3. After
+stability a client without a model gets that of the nearest centroid, with the models and centroids
+saved at stability (line 15). Option I (model averaging) and Option II (gradient averaging) are one
+exchange here: averaging models after a single step of SGD is averaging gradients, for
+
+    sum n_i (theta - gamma g_i) / sum n_i  =  theta - gamma sum n_i g_i / sum n_i.
 
 Beside the K models, `probes` more initial models may be evaluated that nobody ever trains. The
 sensitivity of a directional embedding is 1/n whatever its length, but in more dimensions the
@@ -27,13 +30,16 @@ from secure_clove.algorithms.base import (
     check_initial,
 )
 from secure_clove.clustering.embedding import project
-from secure_clove.clustering.kmeans import cluster, dissolve, nearest
-from secure_clove.clustering.matching import match
+from secure_clove.clustering.kmeans import Clustering, dissolve, nearest
+from secure_clove.clustering.matching import models_of_clusters
+from secure_clove.clustering.selection import Method, Selection, group
 from secure_clove.clustering.stability import is_stable
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.seeds import stream
 from secure_clove.foundation.trees import Tree, Vector
+
+FIRST_ASSIGNMENTS = ("evaluated", "random")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,6 +53,8 @@ class CloveState:
         centroids: ``(k, K + P)`` cluster centres in embedding space, one a cluster; k <= K.
         centroid_models: Model of each centroid.
         assignment: Model of each client that has one.
+        stale: Clients that were away when the clustering ended: they keep their model until they
+            come back, and are placed anew then.
         round: Counted from 1.
         cohort: Who takes part in this round.
         clusterings: Clusterings held so far.
@@ -63,6 +71,7 @@ class CloveState:
     centroids: Vector
     centroid_models: tuple[int, ...] = ()
     assignment: Mapping[ClientId, int] = field(default_factory=dict)
+    stale: tuple[ClientId, ...] = ()
     round: int = 0
     cohort: tuple[ClientId, ...] = ()
     clusterings: int = 0
@@ -74,8 +83,9 @@ class CloveState:
 
     @property
     def unplaced(self) -> tuple[ClientId, ...]:
-        """Clients of the cohort without a model."""
-        return tuple(client for client in self.cohort if client not in self.assignment)
+        """Clients of the cohort without a model that still stands."""
+        standing = self.assignment.keys() - set(self.stale)
+        return tuple(client for client in self.cohort if client not in standing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +101,23 @@ class Clove:
 
     Attributes:
         parameters: Length d of a model.
-        clusters: Number K of models.
-        seed: Of the k-means starts.
+        clusters: Number K of models; with an unknown number of clusters, the largest to consider.
+        seed: Of the k-means starts and of a random first assignment.
         smallest: Fewest clients in a cluster; smaller ones are dissolved, since their sum would
             hide nobody. 1 keeps every cluster, as the paper does.
         probes: Number P of untrained models evaluated beside them; 0 is the paper's CLoVE.
+        method: ``kmeans`` or ``agglomerative`` (Ward) clustering of the vectors.
+        selection: ``known``: there are K clusters; ``silhouette`` or ``elbow``: up to K, found anew
+            in every clustering (Algorithm 2).
+        first_assignment: ``evaluated``: cluster from round 1 on; ``random``: draw the models of
+            round 1, as the authors' supervised runs do, and cluster from round 2 on.
+        centred: Whether each client's mean over the models is taken off before clustering. From a
+            directional embedding this removes nothing but noise; the paper clusters raw losses as
+            they are.
+        square_root: Whether to cluster the square roots of the losses (section 4); for losses
+            without noise, which are not negative.
+        matching: Whether clusters are matched to models at minimum cost (line 12). The ablation
+            without gives the clusters models in the order in which they are numbered.
         stable_rounds: Equal assignments in a row before a client declares stability.
         stable_share: Share of declarations that ends the clustering.
         clustering_rounds: Most clusterings, hence most embeddings released; then the last stands.
@@ -106,6 +128,12 @@ class Clove:
     seed: int
     smallest: int = 1
     probes: int = 0
+    method: str = Method.KMEANS.value
+    selection: str = Selection.KNOWN.value
+    first_assignment: str = "evaluated"
+    centred: bool = True
+    square_root: bool = False
+    matching: bool = True
     stable_rounds: int = 2
     stable_share: float = 1.0
     clustering_rounds: int = 3
@@ -121,10 +149,18 @@ class Clove:
             raise ConfigError("stable_rounds and clustering_rounds are whole numbers from 1")
         if not isinstance(self.probes, int) or self.probes < 0:
             raise ConfigError("probes is a whole number from 0")
-        if not isinstance(self.probes, int) or self.probes < 0:
-            raise ConfigError("probes is a count of extra models, 0 or more")
+        if self.first_assignment not in FIRST_ASSIGNMENTS:
+            raise ConfigError(f"first_assignment is one of {', '.join(FIRST_ASSIGNMENTS)}")
+        _ = self._grouping
         if not 0 < self.stable_share <= 1:
             raise ConfigError("0 < stable_share <= 1 expected")
+
+    @property
+    def _grouping(self) -> tuple[Method, Selection]:
+        try:
+            return Method(self.method), Selection(self.selection)
+        except ValueError as error:
+            raise ConfigError(f"{error}; see the options of CLoVE") from error
 
     @property
     def exchanges(self) -> tuple[Exchange[CloveState, CloveOwn], ...]:
@@ -184,7 +220,11 @@ class Clove:
 
     def begin(self, state: CloveState, round_: int, cohort: tuple[ClientId, ...]) -> CloveState:
         """Open a round (lines 2-3)."""
-        return replace(state, round=round_, cohort=cohort, has_placed=False, has_trained=False)
+        opened = replace(state, round=round_, cohort=cohort, has_placed=False, has_trained=False)
+        if round_ > 1 or self.first_assignment == "evaluated":
+            return opened
+        drawn = stream(self.seed, "first assignment").integers(self.clusters, size=len(cohort))
+        return self._placed(opened, {c: int(m) for c, m in zip(cohort, drawn, strict=True)})
 
     def next(self, state: CloveState) -> Exchange[CloveState, CloveOwn] | None:
         """Cluster until settled, place newcomers after, then train (line 4)."""
@@ -214,28 +254,47 @@ class Clove:
         if not replies.each:
             return replace(state, has_placed=True)
         clients = sorted(replies.each)
-        vectors = np.stack([project(replies.each[client]["losses"]) for client in clients])
+        vectors = np.stack([self._vector(replies.each[client]["losses"]) for client in clients])
         if state.is_settled:  # line 15
             chosen = [state.centroid_models[nearest(state.centroids, v)] for v in vectors]
             return self._placed(state, dict(zip(clients, chosen, strict=True)))
-        rng = stream(self.seed, "k-means", state.round)
-        found = cluster(vectors, self.clusters, rng)  # line 11
-        found = dissolve(found, vectors, smallest=self.smallest)
-        losses = vectors[:, : self.clusters]
-        models = match(losses, found.labels, models=self.clusters)  # line 12
-        of_cluster = {int(c): int(m) for c, m in zip(found.labels, models, strict=True)}
+        found = self._group(vectors, state.round)
+        models = self._models(vectors, found)
         held = replace(
             state,
             saved=state.models,
             centroids=found.centroids,
-            centroid_models=tuple(of_cluster[c] for c in range(len(found.centroids))),
+            centroid_models=models,
             clusterings=state.clusterings + 1,
-            is_settled=state.clusterings + 1 >= self.clustering_rounds,
         )
-        return self._placed(held, {c: int(m) for c, m in zip(clients, models, strict=True)})
+        chosen = [models[label] for label in found.labels]
+        placed = self._placed(held, dict(zip(clients, chosen, strict=True)))
+        is_last = placed.clusterings >= self.clustering_rounds
+        return self._settled(placed) if is_last else placed
+
+    def _vector(self, losses: Vector) -> Vector:
+        vector = np.sqrt(np.maximum(losses, 0.0)) if self.square_root else losses
+        return project(vector) if self.centred else vector
+
+    def _group(self, vectors: Vector, round_: int) -> Clustering:
+        """Group clients (lines 10-11), then dissolve groups too small to hide a client."""
+        method, selection = self._grouping
+        rng = stream(self.seed, "k-means", round_)
+        found = group(vectors, self.clusters, method=method, selection=selection, rng=rng)
+        return dissolve(found, vectors, smallest=self.smallest)
+
+    def _models(self, vectors: Vector, found: Clustering) -> tuple[int, ...]:
+        """Return the model of each cluster (line 12)."""
+        if not self.matching:
+            return tuple(range(len(found.centroids)))
+        losses = vectors[:, : self.clusters]
+        matched = models_of_clusters(losses, found.labels, models=self.clusters)
+        return tuple(int(model) for model in matched)
 
     def _placed(self, state: CloveState, chosen: Mapping[ClientId, int]) -> CloveState:
-        return replace(state, assignment={**state.assignment, **chosen}, has_placed=True)
+        stale = tuple(client for client in state.stale if client not in chosen)
+        assignment = {**state.assignment, **chosen}
+        return replace(state, assignment=assignment, stale=stale, has_placed=True)
 
     def _work(self, own: CloveOwn, ask: Tree, learner: Learner) -> tuple[CloveOwn, Tree]:
         history = (*own.history, int(ask["number"]))[-self.stable_rounds :]
@@ -250,11 +309,18 @@ class Clove:
         heard = sum(replies.counts.values())
         declared = sum(float(total["stable"]) for total in replies.sums.values())
         share = declared / len(state.cohort) if heard else None
-        return replace(
+        trained_state = replace(
             state,
             models=models,
             has_trained=True,
             stable_share=share,
-            is_settled=state.is_settled or (share is not None and share >= self.stable_share),
             accuracy=accuracy(replies.sums) if heard else state.accuracy,
         )
+        if state.is_settled or share is None or share < self.stable_share:
+            return trained_state
+        return self._settled(trained_state)
+
+    def _settled(self, state: CloveState) -> CloveState:
+        """End the clustering; whoever was away is placed anew on its return (line 15)."""
+        away = tuple(sorted(state.assignment.keys() - set(state.cohort)))
+        return replace(state, is_settled=True, stale=away)

@@ -11,7 +11,7 @@ from secure_clove.algorithms.ifca import Ifca
 from secure_clove.algorithms.local import LocalOnly
 from secure_clove.errors import ConfigError
 
-Options = Mapping[str, int | float]
+Options = Mapping[str, bool | int | float | str]
 
 
 def build(

@@ -40,10 +40,3 @@ def models_of_clusters(
     np.add.at(cost, labels, vectors)
     _, matched = linear_sum_assignment(cost)
     return matched.astype(np.int64)
-
-
-def match(
-    vectors: NDArray[np.float64], labels: NDArray[np.int64], *, models: int
-) -> NDArray[np.int64]:
-    """Return the model of each client: (M,). See `models_of_clusters`."""
-    return models_of_clusters(vectors, labels, models=models)[labels]

@@ -17,6 +17,9 @@ from secure_clove.clustering.scores import silhouette
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.seeds import Rng
 
+LEAST_SPREAD = 1e-9
+"""Share of the total spread below which clusters count as points."""
+
 MARGIN = 0.10
 """Share by which the silhouette of a larger K must exceed the best so far."""
 
@@ -95,12 +98,13 @@ def _by_silhouette(vectors: NDArray[np.float64], candidates: Mapping[int, Cluste
 
 
 def _by_elbow(vectors: NDArray[np.float64], candidates: Mapping[int, Clustering]) -> int:
-    """Return where the curve of the spread is furthest below its chord."""
-    counts = np.array(sorted(candidates), dtype=np.float64)
-    spread = np.array([_within(vectors, candidates[int(count)]) for count in counts])
-    drop = (spread[0] - spread) / (spread[0] - spread[-1] or 1.0)
-    along = (counts - counts[0]) / (counts[-1] - counts[0])
-    return int(counts[np.argmax(drop - along)])
+    """Return where the logarithm of the spread bends most: one more cluster stops to pay."""
+    counts = sorted(candidates)
+    total = _within(vectors, candidates[counts[0]])
+    spread = [_within(vectors, candidates[count]) for count in counts]
+    drops = -np.diff(np.log(np.maximum(spread, total * LEAST_SPREAD or 1.0)))
+    bends = drops - np.append(drops[1:], 0.0)
+    return counts[1 + int(np.argmax(bends))]
 
 
 def _within(vectors: NDArray[np.float64], found: Clustering) -> float:

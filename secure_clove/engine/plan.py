@@ -122,6 +122,8 @@ class Config:
         parameters: Length d of a flat model.
         clusters: Number K of models.
         rounds: Rounds until the federation closes.
+        participation: Share of the present clients that the coordinator draws for a round. No
+            privacy amplification is claimed for it: the coordinator knows whom it drew.
         seed: Of every public random choice.
         initial: Hash of the initial models.
         min_cohort: Fewest clients a sum may hold.
@@ -135,11 +137,12 @@ class Config:
 
     federation: FederationId
     algorithm: str
-    options: Mapping[str, int | float] = field(default_factory=dict)
+    options: Mapping[str, bool | int | float | str] = field(default_factory=dict)
     architecture: str
     parameters: int
     clusters: int
     rounds: int
+    participation: float = 1.0
     seed: int
     initial: Digest
     min_cohort: int
@@ -160,8 +163,8 @@ class Config:
             )
         if not (0 < self.update_step <= self.update_bound):
             raise ConfigError("0 < update_step <= update_bound expected")
-        if self.clusters < 1:
-            raise ConfigError("clusters count from 1")
+        if self.clusters < 1 or not 0 < self.participation <= 1:
+            raise ConfigError("clusters count from 1, and 0 < participation <= 1")
         if self.privacy is not None and self.training.epochs is not None:
             raise ConfigError(
                 "private training needs Poisson batches, because shuffled ones have no accountant "

@@ -26,7 +26,7 @@ from secure_clove.engine.transcript import read_replies
 from secure_clove.errors import AbortedError, LocalProtocolError
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import ClientId
-from secure_clove.foundation.seeds import Entropy
+from secure_clove.foundation.seeds import Entropy, stream
 from secure_clove.foundation.trees import Tree
 from secure_clove.privacy.accounting import totals
 from secure_clove.secagg.server import SumServer
@@ -82,12 +82,20 @@ class Rounds:
         return signed.open(Roster, ROSTER_TAG, self.state.config.key)
 
     def _begin(self) -> None:
-        tally = Tally(opened_ms=self._now, cohort=len(self.state.present))
-        self.state = replace(
-            self.state, phase=Phase.RUNNING, round=self.state.round + 1, tally=tally
-        )
-        inner = self._algorithm.begin(self._inner(), self.state.round, self.state.present)
-        self._hold(inner)
+        number = self.state.round + 1
+        cohort = self._draw(number)
+        tally = Tally(opened_ms=self._now, cohort=len(cohort))
+        self.state = replace(self.state, phase=Phase.RUNNING, round=number, tally=tally)
+        self._hold(self._algorithm.begin(self._inner(), number, cohort))
+
+    def _draw(self, number: int) -> tuple[ClientId, ...]:
+        """Return who takes part in a round (clove.txt, Algorithm 1 line 3)."""
+        present, config = self.state.present, self._config
+        count = max(config.min_cohort, round(config.participation * len(present)))
+        if count >= len(present):
+            return present
+        drawn = stream(config.seed, "cohort", number).choice(len(present), count, replace=False)
+        return tuple(sorted(present[index] for index in drawn))
 
     def _hold(self, inner: object) -> None:
         """Hold exchanges from the algorithm's state on, until one waits for clients."""

@@ -62,6 +62,7 @@ class Settings(Strict):
         options: Settings of that algorithm, such as ``clustering_rounds`` of CLoVE.
         clusters: Number K of models.
         rounds: Until it closes.
+        participation: Share of the present clients drawn for each round.
         seed: Of every public random choice; noise and keys never come from it.
         min_cohort: Fewest clients a sum may hold.
         stage_seconds: How long a protocol stage waits for clients.
@@ -73,9 +74,10 @@ class Settings(Strict):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = "demo"
     algorithm: Literal["clove", "ifca", "fedavg", "local"] = "clove"
-    options: dict[str, int | float] = Field(default_factory=dict)
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     clusters: Count = 5
     rounds: Count = 12
+    participation: Annotated[float, Field(gt=0, le=1)] = 1.0
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     min_cohort: Annotated[int, Field(ge=3)] = 4
     stage_seconds: Positive = 20.0
@@ -118,6 +120,7 @@ def plan(settings: Settings, model: MakeModel) -> tuple[Config, bytes]:
         parameters=models.shape[1],
         clusters=settings.clusters,
         rounds=settings.rounds,
+        participation=settings.participation,
         seed=settings.seed,
         initial=digest(packed),
         min_cohort=settings.min_cohort,

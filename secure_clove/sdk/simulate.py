@@ -98,17 +98,19 @@ class _Clock:
 
 
 def _drive(participants: list[Participant], coordinator: Coordinator, clock: _Clock) -> None:
-    going = participants
+    going, was_idle = participants, False
     while going:
         outcomes = [participant.step() for participant in going]
         pairs = zip(going, outcomes, strict=True)
         going = [participant for participant, outcome in pairs if outcome is not Outcome.CLOSED]
-        if all(outcome is Outcome.WAITING for outcome in outcomes):
+        is_idle = all(outcome is Outcome.WAITING for outcome in outcomes)
+        if is_idle and was_idle:  # once is not enough: the last one to look may begin a round
             deadline = coordinator.deadline()
             if deadline is None:
                 raise LocalProtocolError("every client waits and no deadline is set")
             clock.skip_to(deadline)
             coordinator.tick(clock.now())
+        was_idle = is_idle
 
 
 def _trainer(task: TorchTask) -> Callable[[Config], TorchLearner]:

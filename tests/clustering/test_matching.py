@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from secure_clove.clustering.matching import match, models_of_clusters
+from secure_clove.clustering.matching import models_of_clusters
 from secure_clove.errors import ConfigError
 
 Vectors = NDArray[np.float64]
 LOSSES = arrays(np.float64, (6, 4), elements=st.floats(-5, 5))
 LABELS = arrays(np.int64, 6, elements=st.integers(0, 3))
+
+
+def match(vectors: Vectors, labels: NDArray[np.int64], *, models: int) -> NDArray[np.int64]:
+    return models_of_clusters(vectors, labels, models=models)[labels]
 
 
 def cost(vectors: Vectors, models: Vectors | NDArray[np.int64]) -> float:

@@ -152,14 +152,17 @@ class Toy:
     def run(self, names: Iterable[ClientId] | None = None, *, until_round: int = 99) -> None:
         """Go on with the named clients until they are done or a round has been reported."""
         chosen = list(self.participants if names is None else names)
+        was_idle = False
         for _ in range(2000):
             if len(self.coordinator.reports(NAME)) >= until_round:
                 return
             outcomes = self.turn(chosen)
             if outcomes == {Outcome.CLOSED}:
                 return
-            if outcomes <= {Outcome.WAITING, Outcome.CLOSED}:
+            is_idle = outcomes <= {Outcome.WAITING, Outcome.CLOSED}
+            if is_idle and was_idle:  # the last one to look may have begun a round
                 self.pass_deadline()
+            was_idle = is_idle
         raise RuntimeError("the federation does not come to an end")
 
     def assignment(self) -> dict[ClientId, int]:

@@ -47,7 +47,6 @@ BAD: list[tuple[type, str, Any]] = [
     (Settings, "max_examples", 2**64),
     (Settings, "update_bound", 0),
     (Settings, "update_bound", INFINITE),
-    (Settings, "options", {"clustering_rounds": "many"}),
     (Settings, "options", {"stable_share": NAN}),
     (TrainingSettings, "learning_rate", 0),
     (TrainingSettings, "learning_rate", INFINITE),
@@ -234,3 +233,11 @@ def test_rounds_beyond_the_last_clustering_do_not_change_the_noise_of_embeddings
     assert few is not None
     assert many is not None
     assert few.embedding == many.embedding
+
+
+@pytest.mark.parametrize("options", [{"clustering_rounds": "many"}, {"selection": "magic"}])
+def test_an_option_that_the_algorithm_does_not_understand_is_refused(
+    options: dict[str, Any],
+) -> None:
+    with pytest.raises(ConfigError):
+        configured(options=options)
