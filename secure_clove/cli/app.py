@@ -1,44 +1,25 @@
 """The command line: parse, call, print. No decisions here."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from secure_clove.errors import CloveError
+from secure_clove.cli.console import err, explained, out
+from secure_clove.cli.data import data as data_sets
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 client = typer.Typer(no_args_is_help=True, help="Take part in a federation.")
 keys = typer.Typer(no_args_is_help=True, help="Identity keys.")
 app.add_typer(client, name="client")
 app.add_typer(keys, name="keys")
-
-out, err = Console(), Console(stderr=True)
-
-REFUSED = 2
-"""Exit code of everything this library refuses on purpose."""
+app.add_typer(data_sets, name="data")
 
 
 @app.callback()
 def main() -> None:
     """Clustered, personalized federated learning that keeps secrets."""
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Print a deliberate error with its code, and leave with `REFUSED`."""
-    try:
-        yield
-    except CloveError as error:
-        err.print(
-            f"[bold red]{error.code}[/]: {escape(str(error))}", highlight=False, soft_wrap=True
-        )
-        raise typer.Exit(REFUSED) from error
 
 
 Privacy = Annotated[

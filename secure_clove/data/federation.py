@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from secure_clove.errors import DataError
 from secure_clove.foundation.ids import ClientId
 
-Features = NDArray[np.float32]
+Features = NDArray[np.float32 | np.int64]
+"""Numbers as float32, or tokens as int64."""
+
 Labels = NDArray[np.int64]
 
 
@@ -18,7 +20,7 @@ class ClientData:
     """One client's examples.
 
     Attributes:
-        train_x: Features, shape (n, ...), n >= 1, finite.
+        train_x: Features, shape (n, ...), n >= 1, finite: float32, or int64 for tokens.
         train_y: Labels, shape (n,), from 0.
         test_x: Held-out features, shape (m, ...), of the same distribution; m may be 0.
         test_y: Held-out labels, shape (m,).
@@ -44,10 +46,15 @@ class ClientData:
                 f"a training example has shape {self.train_x.shape[1:]}, "
                 f"a held-out one {self.test_x.shape[1:]}; they must agree"
             )
+        if self.train_x.dtype != self.test_x.dtype:
+            raise DataError(
+                f"training examples are {self.train_x.dtype}, held-out ones "
+                f"{self.test_x.dtype}; they must agree"
+            )
 
 
 def _check(x: Features, y: Labels, *, part: str) -> None:
-    if x.dtype != np.float32 or y.dtype != np.int64:
+    if x.dtype not in (np.float32, np.int64) or y.dtype != np.int64:
         raise DataError(
             f"{part} examples are {x.dtype} and {y.dtype}; convert to float32 and int64"
         )

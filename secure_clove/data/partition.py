@@ -1,20 +1,187 @@
 """Splits of one data set into clients with planted clusters.
 
-A split says which examples belong to each cluster; `_deal` then shares a cluster's examples out to
-its clients. The order of client ids is shuffled, so that an id says nothing about the cluster.
+`partition` makes every kind of the paper: a rule says how many examples of each class each client
+gets, random examples fill these counts without replacement, and a shift changes what a cluster
+sees. `label_skew_1` hands out all examples instead. The order of client ids is shuffled, so that an
+id says nothing about the cluster, and so is the order of a client's examples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from secure_clove.data import histograms as rules
+from secure_clove.data import shift as shifts
+from secure_clove.data.cells import Hand, Indices, cells_of, deal
+from secure_clove.data.dataset import Dataset, Part
 from secure_clove.data.federation import ClientData, Features, Federation, Labels
+from secure_clove.data.histograms import Request, Rule
+from secure_clove.data.shift import Scene, Shift, ShiftRule
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.seeds import Rng, stream
 
-Indices = NDArray[np.int64]
+HELD_OUT = 8
+"""One held-out example for so many training examples, where nothing else is asked. MNIST has six
+training examples for one of its test part, so that every split finds enough of every class."""
+
+WRITERS = "writers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """How a partition makes its clusters differ.
+
+    Attributes:
+        rule: Which classes a client holds, and how many examples of each.
+        shift: What a cluster does to its examples.
+        has_groups: Whether the rule tells the data set's own groups apart.
+    """
+
+    rule: Rule
+    shift: ShiftRule = shifts.unchanged
+    has_groups: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    "label-skew-1": Kind(rule=rules.pairs),
+    "label-skew-2": Kind(rule=rules.overlapping),
+    "label-skew-3": Kind(rule=rules.all_but_one),
+    "label-skew-4": Kind(rule=rules.dominant),
+    "single-class": Kind(rule=rules.single),
+    "label-pairs": Kind(rule=rules.every_pair),
+    "feature-skew": Kind(rule=rules.alike, shift=shifts.rotated),
+    "label-permutation": Kind(rule=rules.alike, shift=shifts.permuted),
+    "concept-shift": Kind(rule=rules.alike, shift=shifts.swapped),
+    "quantity-dirichlet": Kind(rule=rules.dirichlet_sizes),
+    "quantity-lognormal": Kind(rule=rules.lognormal_sizes),
+    "groups": Kind(rule=rules.grouped, has_groups=True),
+}
+"""Every kind but `WRITERS`, by name."""
+
+
+def partition(
+    dataset: Dataset,
+    *,
+    kind: str,
+    clusters: int,
+    clients_per_cluster: int,
+    examples: int | None,
+    test_examples: int | None = None,
+    seed: int,
+) -> Federation:
+    """Return ``dataset`` divided among clients of planted clusters.
+
+    A client's held-out examples have the label proportions of its training examples, up to whole
+    numbers. They come from the test part if there is one, and from the training part otherwise. No
+    example is used twice. A held-out example and a training example of a client are shifted alike.
+
+    Args:
+        dataset: What to divide.
+        kind: A name of `KINDS`, or ``writers``: each client is a writer with all of its examples,
+            in one cluster, because nobody knows which writers belong together.
+        clusters: Count of clusters.
+        clients_per_cluster: Clients in each of them.
+        examples: Training examples of each client (their mean for the quantity kinds); None for
+            ``writers`` only.
+        test_examples: Held-out examples of each client; None: one for `HELD_OUT` training examples.
+        seed: Other seeds divide otherwise. (The authors' code uses one partition for all seeds.)
+
+    Raises:
+        ConfigError: a request that the data cannot serve, with the numbers.
+
+    Source: CLoVE, section 5.1, appendices C and D.1.2, and the authors' code.
+    """
+    if kind == WRITERS:
+        _check_writers(clusters, examples, test_examples)
+        return _by_writer(dataset, clients_per_cluster, seed)
+    if kind not in KINDS:
+        raise ConfigError(f"no kind '{kind}'; choose one of {', '.join([*KINDS, WRITERS])}")
+    if examples is None:
+        raise ConfigError(f"kind '{kind}' needs a count of examples; only '{WRITERS}' does not")
+    held = examples // HELD_OUT if test_examples is None else test_examples
+    if held < 0 or examples < 1:
+        raise ConfigError(f"examples={examples}, test_examples={held}: at least 1 and 0 needed")
+    chosen, per_hand = KINDS[kind], examples if dataset.test else examples + held
+    cells = cells_of(dataset, dataset.train, has_groups=chosen.has_groups)
+    request = Request(
+        counts=cells.counts,
+        clusters=clusters,
+        clients=clients_per_cluster,
+        examples=per_hand,
+        groups=cells.groups,
+        rng=stream(seed, "partition", kind, "histograms"),
+    )
+    changes = chosen.shift(_scene(dataset, clusters), stream(seed, "partition", kind, "shift"))
+    rng = stream(seed, "partition", kind, "deal")
+    dealt = deal(dataset, cells, chosen.rule(request), share=held / per_hand, rng=rng)
+    truth = [k for k in range(clusters) for _ in range(clients_per_cluster)]
+    return _federation(dataset, kind, dealt, truth, [changes[k] for k in truth], seed)
+
+
+def _scene(dataset: Dataset, clusters: int) -> Scene:
+    shape = dataset.train.x.shape[1:]
+    return Scene(clusters=clusters, classes=len(dataset.classes), shape=shape)
+
+
+def _by_writer(dataset: Dataset, clients: int, seed: int) -> Federation:
+    cells = cells_of(dataset, dataset.train, has_groups=True)
+    rng = stream(seed, "partition", WRITERS, "histograms")
+    if not 1 <= clients <= cells.groups:
+        raise ConfigError(f"the data has {cells.groups} writers, {clients} were asked for")
+    chosen = np.sort(rng.choice(cells.groups, clients, replace=False))
+    dealt = [
+        (np.flatnonzero(dataset.train.groups == g), _of_group(dataset.test, int(g))) for g in chosen
+    ]
+    return _federation(dataset, WRITERS, dealt, [0] * clients, [Shift()] * clients, seed)
+
+
+def _of_group(part: Part | None, group: int) -> Indices:
+    return np.zeros(0, np.int64) if part is None else np.flatnonzero(part.groups == group)
+
+
+def _check_writers(clusters: int, examples: int | None, test_examples: int | None) -> None:
+    if clusters != 1 or examples is not None or test_examples is not None:
+        raise ConfigError(
+            "writers are one cluster and bring all of their examples: clusters=1, examples=None, "
+            f"test_examples=None; clusters={clusters}, examples={examples}, "
+            f"test_examples={test_examples} were asked for"
+        )
+
+
+def _federation(
+    dataset: Dataset,
+    kind: str,
+    dealt: Sequence[Hand],
+    truth: Sequence[int],
+    changes: Sequence[Shift],
+    seed: int,
+) -> Federation:
+    ids = shuffled_ids(len(dealt), stream(seed, "partition", "ids"))
+    order = np.argsort(ids)
+    data = [_client(dataset, dealt[i], changes[i]) for i in order]
+    return Federation(
+        name=f"{dataset.provenance.dataset} {kind}",
+        clients={ids[i]: own for i, own in zip(order, data, strict=True)},
+        truth={ids[i]: truth[i] for i in order},
+        classes=len(dataset.classes),
+    )
+
+
+def _client(dataset: Dataset, hand: Hand, change: Shift) -> ClientData:
+    train, test = hand
+    held = dataset.train if dataset.test is None else dataset.test
+    return ClientData(
+        train_x=_features(dataset, dataset.train, train, change),
+        train_y=change.of_labels(dataset.train.y[train]),
+        test_x=_features(dataset, held, test, change),
+        test_y=change.of_labels(held.y[test]),
+    )
+
+
+def _features(dataset: Dataset, part: Part, indices: Indices, change: Shift) -> Features:
+    return np.ascontiguousarray(dataset.features(change.of_examples(part.x[indices])))
 
 
 def label_skew_1(
@@ -54,7 +221,7 @@ def label_skew_1(
         for hand in _deal(y, indices, clients_per_cluster, rng=stream(seed, "partition", "deal", k))
     ]
     truth = [k for k in range(clusters) for _ in range(clients_per_cluster)]
-    ids = _shuffled_ids(len(dealt), stream(seed, "partition", "ids"))
+    ids = shuffled_ids(len(dealt), stream(seed, "partition", "ids"))
     data = {
         client: _hold_out(x, y, hand, test_share)
         for client, hand in sorted(zip(ids, dealt, strict=True), key=lambda pair: pair[0])
@@ -103,6 +270,7 @@ def _hold_out(x: Features, y: Labels, hand: Sequence[Indices], share: float) -> 
     return ClientData(train_x=x[train], train_y=y[train], test_x=x[test], test_y=y[test])
 
 
-def _shuffled_ids(count: int, rng: Rng) -> list[ClientId]:
+def shuffled_ids(count: int, rng: Rng) -> list[ClientId]:
+    """Return ``count`` numbered ids of one width in random order."""
     width = max(2, len(str(count - 1)))
     return [ClientId(f"client-{place:0{width}d}") for place in rng.permutation(count)]

@@ -10,7 +10,8 @@ import typer
 from typer.testing import CliRunner, Result
 
 from secure_clove.algorithms.registry import surface
-from secure_clove.cli.app import REFUSED, app
+from secure_clove.cli.app import app
+from secure_clove.cli.console import REFUSED
 from secure_clove.sdk.keys import load_identity, new_identity
 from tests.builders import run_python
 
@@ -22,6 +23,9 @@ COMMANDS = [
     ("keys",),
     ("keys", "new"),
     ("keys", "show"),
+    ("data",),
+    ("data", "fetch"),
+    ("data", "list"),
     ("surface",),
 ]
 NOWHERE = "http://127.0.0.1:9"
