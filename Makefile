@@ -13,6 +13,7 @@ help: ## list the targets
 demo: $(VENV)/.ready ## 25 REST clients find five hidden groups; ARGS="--privacy off" and more
 	@$(BIN)/secure-clove demo $(ARGS)
 
+test wheel-test: export OMP_NUM_THREADS = 1 # the workers share the cores already
 test: $(VENV)/.ready ## every test but the slow ones
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
