@@ -1,0 +1,1 @@
+"""What the CLoVE paper proves, checked on mixed linear regression."""
