@@ -63,7 +63,7 @@ def decode(data: bytes) -> Mapping[str, object]:
             else:
                 _step(opcode.name, argument, stack)
         (result,) = stack
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, Warning) as error:
         raise DataError("not a complete pickled batch") from error
     if not isinstance(result, dict):
         raise DataError("not a pickled batch: a dict was expected")
