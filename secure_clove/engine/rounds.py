@@ -73,7 +73,8 @@ class Rounds:
         present = len(self.state.present)
         if present < self._config.min_cohort:
             return False
-        return present == len(self._roster().clients) or self._now >= self.state.gather_until_ms
+        is_complete = self.state.round == 0 and present == len(self._roster().clients)
+        return is_complete or self._now >= self.state.gather_until_ms
 
     def _roster(self) -> Roster:
         signed = self.state.roster
@@ -110,12 +111,14 @@ class Rounds:
     def _finish(self, inner: object) -> None:
         standing = self._algorithm.standing(inner)
         self._tx.announce(self._config.federation, "round", encode(self._report(inner)))
+        # a round that found no group large enough waits for clients to come back
+        pause = 0 if self.state.tally.sessions else self._config.stage_ms
         self.state = replace(
             self.state,
             phase=Phase.GATHERING,
             exchange="",
             before=standing.assignment,
-            gather_until_ms=self._now,
+            gather_until_ms=self._now + pause,
         )
         if self.state.round >= self._config.rounds:
             self._close(inner)
@@ -219,7 +222,8 @@ class Rounds:
         opened = SessionState(group=group, asks=asks).moved(machine)
         sid = session.sid.hex()
         self._tx.save_session(sid, self._config.federation, encode(opened))
-        self.state = replace(self.state, open=(*self.state.open, sid))
+        tally = replace(self.state.tally, sessions=self.state.tally.sessions + 1)
+        self.state = replace(self.state, open=(*self.state.open, sid), tally=tally)
 
     def _fold(self) -> None:
         exchange = self._config.exchange(self.state.exchange)

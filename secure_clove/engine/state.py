@@ -26,6 +26,7 @@ class Tally:
     """What the running round has counted so far."""
 
     opened_ms: int = 0
+    sessions: int = 0
     cohort: int = 0
     dropouts: tuple[ClientId, ...] = ()
     aborted: int = 0

@@ -45,3 +45,15 @@ def test_a_client_that_is_not_drawn_releases_nothing() -> None:
     toy.run()
     charged = [name for name in toy.names if toy.journals[name].entries()]
     assert len(charged) == 3
+
+
+def test_rounds_without_a_group_large_enough_wait_a_stage_each() -> None:
+    toy = Toy(clients=9, changes={"rounds": 40})
+    toy.start()
+    toy.run(until_round=3)
+    toy.run(toy.names[:3])  # one of each group is left
+    reports = toy.coordinator.reports(NAME)
+    idle = [report for report in reports if report.bytes_up == 0]
+    assert len(reports) == 40
+    assert len(idle) > 20
+    assert toy.now >= len(idle) * toy.config.stage_ms
