@@ -1,8 +1,9 @@
 """Rewrites the generated blocks of the docs from the code and from a recorded run.
 
 ``python docs/generate.py`` rewrites, ``--check`` only names what is out of date, ``--run FOLDER``
-first keeps that run's summary as ``docs/data/demo-summary.json``. A block stands between
-``<!-- generated: NAME -->`` and ``<!-- /generated -->``; the rest of a page is left alone.
+first keeps that run's summary as ``docs/data/demo-summary.json``, ``--paper FOLDER`` the results of
+a study as ``docs/data/paper.jsonl``. A block stands between ``<!-- generated: NAME -->`` and
+``<!-- /generated -->``; the rest of a page is left alone.
 """
 
 import argparse
@@ -40,12 +41,15 @@ from secure_clove.learn.models import parameter_count
 from secure_clove.observe.runs import AuditRow, RoundRecord, Summary, read_summary, write_summary
 from secure_clove.sdk.config import PrivacySettings, Settings, TrainingSettings
 from secure_clove.secagg.stages import TRANSITIONS, Stage
+from secure_clove.studies.paper.study import RESULTS, read_results, write_results
+from secure_clove.studies.paper.tables import HEADS, reasons, rows
 from threat_models.__main__ import app as audit_cli
 from threat_models.suite import ATTACKS
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "docs" / "data" / "demo-summary.json"
 SEEDS = ROOT / "docs" / "data" / "seeds.jsonl"
+PAPER = ROOT / "docs" / "data" / "paper.jsonl"
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 Row = Sequence[str]
 
@@ -55,10 +59,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Rewrite the generated blocks of the docs.")
     parser.add_argument("--check", action="store_true", help="change nothing, name stale pages")
     parser.add_argument("--run", type=Path, help="folder of a finished run to keep and to show")
+    parser.add_argument("--paper", type=Path, help="folder of a study to keep and to show")
     asked = parser.parse_args()
     if asked.run is not None:
         RECORDED.parent.mkdir(exist_ok=True)
         write_summary(RECORDED, read_summary(asked.run / "summary.json"))
+    if asked.paper is not None:
+        write_results(PAPER, read_results(asked.paper / RESULTS))
     made: dict[str, str] = {}
     stale = [page for page in pages() if not _is_fresh(page, made)]
     for page in stale:
@@ -334,6 +341,17 @@ def seeds() -> str:
     return table(tuple(shown), ([form.format(**run) for form in shown.values()] for run in runs))
 
 
+def paper() -> str:
+    """Return Tables 1 and 2 as measured here, beside the paper's figures."""
+    results = read_results(PAPER)
+    titles = {1: "### Table 1: test accuracy", 2: "### Table 2: clusters found"}
+    tables = [
+        f"{title}\n\n{table(HEADS[number], rows(number, results, with_missing=True))}"
+        for number, title in titles.items()
+    ]
+    return "\n\n".join([*tables, *(f"* {reason}" for reason in reasons(results))])
+
+
 def _audit(rows: Mapping[str, AuditRow]) -> str:
     return table(
         ("attack", "measure", "without privacy", "in this run", "bound"),
@@ -357,6 +375,7 @@ def _number(value: float | None, form: str) -> str:
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "demo": demo,
     "seeds": seeds,
+    "paper": paper,
     "surface": surface_table,
     "state-diagram": state_diagram,
     "architectures": architectures_table,

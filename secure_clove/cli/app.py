@@ -8,6 +8,7 @@ import typer
 
 from secure_clove.cli.console import err, explained, out
 from secure_clove.cli.data import data as data_sets
+from secure_clove.cli.study import study
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 client = typer.Typer(no_args_is_help=True, help="Take part in a federation.")
@@ -15,6 +16,7 @@ keys = typer.Typer(no_args_is_help=True, help="Identity keys.")
 app.add_typer(client, name="client")
 app.add_typer(keys, name="keys")
 app.add_typer(data_sets, name="data")
+app.add_typer(study, name="study")
 
 
 @app.callback()

@@ -26,6 +26,8 @@ COMMANDS = [
     ("data",),
     ("data", "fetch"),
     ("data", "list"),
+    ("study",),
+    ("study", "paper"),
     ("surface",),
 ]
 NOWHERE = "http://127.0.0.1:9"
