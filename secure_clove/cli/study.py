@@ -78,7 +78,9 @@ def paper(
                 description=f"{cell.dataset} {cell.kind} {cell.algorithm} seed {cell.seed}",
             ),
         )
-    shown = Table(*HEADS[int(table)], box=SIMPLE, padding=0)
+    shown = Table(box=SIMPLE, padding=0)
+    for head in HEADS[int(table)]:
+        shown.add_column(head, overflow="fold")
     for row in rows(int(table), results):
         shown.add_row(*row)
     out.print(shown)

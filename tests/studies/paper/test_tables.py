@@ -65,7 +65,7 @@ def test_every_cell_has_a_row_of_full_width() -> None:
 
 def command(folder: Path, *words: str) -> tuple[int, str]:
     named = ["study", "paper", "--data-dir", str(folder), "--folder", str(folder), *words]
-    result = CliRunner().invoke(app, named, env={"COLUMNS": "240"})
+    result = CliRunner().invoke(app, named, env={"COLUMNS": "240", "TERM": "xterm"})
     return result.exit_code, result.output
 
 
