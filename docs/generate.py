@@ -2,8 +2,8 @@
 
 ``python docs/generate.py`` rewrites, ``--check`` only names what is out of date, ``--run FOLDER``
 first keeps that run's summary as ``docs/data/demo-summary.json``, ``--paper FOLDER`` the results of
-a study as ``docs/data/paper.jsonl``. A block stands between ``<!-- generated: NAME -->`` and
-``<!-- /generated -->``; the rest of a page is left alone.
+a study as ``docs/data/paper.jsonl`` and its figures in ``docs/images``. A block stands between
+``<!-- generated: NAME -->`` and ``<!-- /generated -->``; the rest of a page is left alone.
 """
 
 import argparse
@@ -41,8 +41,11 @@ from secure_clove.learn.models import parameter_count
 from secure_clove.observe.runs import AuditRow, RoundRecord, Summary, read_summary, write_summary
 from secure_clove.sdk.config import PrivacySettings, Settings, TrainingSettings
 from secure_clove.secagg.stages import TRANSITIONS, Stage
-from secure_clove.studies.paper.study import RESULTS, read_results, write_results
-from secure_clove.studies.paper.tables import HEADS, reasons, rows
+from secure_clove.studies.paper import figures, tables
+from secure_clove.studies.paper.catalogue import SHEETS
+from secure_clove.studies.play.record import RESULTS, read_results, write_results
+from secure_clove.studies.theory.page import theory_page
+from secure_clove.studies.theory.results import read_theory
 from threat_models.__main__ import app as audit_cli
 from threat_models.suite import ATTACKS
 
@@ -50,6 +53,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "docs" / "data" / "demo-summary.json"
 SEEDS = ROOT / "docs" / "data" / "seeds.jsonl"
 PAPER = ROOT / "docs" / "data" / "paper.jsonl"
+THEORY = ROOT / "docs" / "data" / "theory.json"
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 Row = Sequence[str]
 
@@ -65,7 +69,7 @@ def main() -> int:
         RECORDED.parent.mkdir(exist_ok=True)
         write_summary(RECORDED, read_summary(asked.run / "summary.json"))
     if asked.paper is not None:
-        write_results(PAPER, read_results(asked.paper / RESULTS))
+        keep_study(asked.paper)
     made: dict[str, str] = {}
     stale = [page for page in pages() if not _is_fresh(page, made)]
     for page in stale:
@@ -73,6 +77,26 @@ def main() -> int:
         if not asked.check:
             page.write_text(filled(page.read_text(), made))
     return 1 if asked.check and stale else 0
+
+
+def keep_study(folder: Path) -> None:
+    """Keep the results of a study beside those kept before, and draw its figures."""
+    results = {r.cell.name: r for r in (*read_results(PAPER), *read_results(folder / RESULTS))}
+    write_results(PAPER, results.values())
+    for name, sheet in SHEETS.items():
+        settings = {row.setting.name for row in sheet.rows}
+        if is_figure(name) and any(r.cell.setting.name in settings for r in results.values()):
+            drawn(name).write_text(figures.draw(sheet, results.values()))
+
+
+def is_figure(name: str) -> bool:
+    """Return whether a sheet of the paper is a figure."""
+    return name.startswith("figure")
+
+
+def drawn(name: str) -> Path:
+    """Return where a figure is kept."""
+    return ROOT / "docs" / "images" / f"paper-{name.replace(' ', '-')}.svg"
 
 
 def pages() -> list[Path]:
@@ -342,14 +366,19 @@ def seeds() -> str:
 
 
 def paper() -> str:
-    """Return Tables 1 and 2 as measured here, beside the paper's figures."""
+    """Return every table and figure as measured here, beside the paper's."""
     results = read_results(PAPER)
-    titles = {1: "### Table 1: test accuracy", 2: "### Table 2: clusters found"}
-    tables = [
-        f"{title}\n\n{table(HEADS[number], rows(number, results, with_missing=True))}"
-        for number, title in titles.items()
-    ]
-    return "\n\n".join([*tables, *(f"* {reason}" for reason in reasons(results))])
+    sections = []
+    for name, sheet in SHEETS.items():
+        picture = f"![{sheet.title}](../images/{drawn(name).name})\n\n"
+        found = (
+            table(figures.figure_heads(sheet), figures.figure_rows(sheet, results))
+            if is_figure(name)
+            else table(tables.heads(sheet), tables.rows(sheet, results, with_missing=True))
+        )
+        shown = picture if is_figure(name) and drawn(name).exists() else ""
+        sections.append(f"### {name.capitalize()}: {sheet.title}\n\n{shown}{found}")
+    return "\n\n".join([*sections, *(f"* {reason}" for reason in tables.reasons(results))])
 
 
 def _audit(rows: Mapping[str, AuditRow]) -> str:
@@ -376,6 +405,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "demo": demo,
     "seeds": seeds,
     "paper": paper,
+    "theory": lambda: theory_page(read_theory(THEORY)),
     "surface": surface_table,
     "state-diagram": state_diagram,
     "architectures": architectures_table,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import secure_clove
-from secure_clove.algorithms.base import Algorithm, Exchange, Replies, Reveal
+from secure_clove.algorithms.base import Algorithm, Exchange, Models, Replies, Reveal
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.seeds import stream
 from secure_clove.foundation.trees import Tree, Vector, flatten, unflatten
@@ -97,9 +97,8 @@ class PointLearner:
     rate: float = 0.5
     reach: float = 1.0
 
-    def embedding(self, models: Vector) -> Vector:
-        losses: Vector = ((models - self.point) ** 2).sum(axis=1)
-        return losses
+    def embedding(self, models: Models) -> Vector:
+        return np.array([((model - self.point) ** 2).sum() for model in models])
 
     def train(self, model: Vector) -> Vector:
         trained: Vector = model + self.rate * (self.point - model)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from secure_clove.algorithms.base import Use
-from secure_clove.engine.pipeline import unpack
+from secure_clove.engine.asks import Ask
 from secure_clove.engine.plan import Config
 from secure_clove.engine.state import FederationState
 from secure_clove.engine.transcript import Seen, transcript
@@ -93,7 +93,8 @@ def _only_federation(tx: SqlTransaction) -> tuple[FederationId, Config]:
 
 
 def _singles(tx: SqlTransaction, seen: Seen) -> SingleReplies:
-    asks = {content: unpack(tx.artefact(content)) for content in set(seen.asks.values())}
+    contents = set(seen.asks.values())
+    asks = {content: dict(Ask(tx.artefact(content), tx.artefact)) for content in contents}
     return SingleReplies(
         round=seen.round,
         exchange=seen.exchange,

@@ -4,7 +4,8 @@ An algorithm does no privacy, no I/O and no masking of its own. It declares; the
 a reply travels and hands out a `Learner` that charges and noises whatever touches data.
 """
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
@@ -60,6 +61,23 @@ class Part:
     content: Content
 
 
+Models = Iterable[Vector]
+"""Models ``(d,)`` one after another: an array ``(K, d)``, or what fetches each at its turn."""
+
+
+class RowByRow(Mapping[str, Vector], ABC):
+    """A tree from which the rows of an array can be had one at a time, never holding them all."""
+
+    @abstractmethod
+    def rows(self, name: str) -> Iterator[Vector]:
+        """Return the rows of the array called ``name``, in order."""
+
+
+def rows(tree: Tree, name: str) -> Models:
+    """Return the rows of an array: the array itself, unless ``tree`` hands them out one by one."""
+    return tree.rows(name) if isinstance(tree, RowByRow) else tree[name]
+
+
 class Learner(Protocol):
     """The only way an algorithm touches data. Models are flat vectors ``(d,)``."""
 
@@ -71,8 +89,11 @@ class Learner(Protocol):
     def held_out(self) -> int:
         """Count of held-out examples."""
 
-    def embedding(self, models: Vector) -> Vector:
-        """Return the ``(K,)`` loss embedding of models ``(K, d)``, noised as the plan says."""
+    def embedding(self, models: Models) -> Vector:
+        """Return the ``(K,)`` loss embedding of K models, noised as the plan says.
+
+        Each model is let go of before the next one is taken, unless they come as one array.
+        """
 
     def train(self, model: Vector) -> Vector:
         """Return the model after local training, ``(d,)``."""

@@ -10,13 +10,17 @@ exchange here: averaging models after a single step of SGD is averaging gradient
 Beside the K models, `probes` more initial models may be evaluated that nobody ever trains. The
 sensitivity of a directional embedding is 1/n whatever its length, but in more dimensions the
 signatures of different labels stand further apart, so groups show through more noise (ADR 0009).
+
+The leading `shared_parameters` of all models may be common (clove.txt, appendix B.1, weight
+sharing): equal from the start, averaged over everybody who trained, and sent once an ask.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from secure_clove.algorithms import sharing
 from secure_clove.algorithms.averaging import TRAINING, accuracy, averaged, trained, training_parts
 from secure_clove.algorithms.base import (
     Content,
@@ -29,6 +33,7 @@ from secure_clove.algorithms.base import (
     Use,
     check_initial,
 )
+from secure_clove.algorithms.clove_state import CloveOwn, CloveState
 from secure_clove.clustering.embedding import project
 from secure_clove.clustering.kmeans import Clustering, dissolve, nearest
 from secure_clove.clustering.matching import models_of_clusters
@@ -42,59 +47,6 @@ from secure_clove.foundation.trees import Tree, Vector
 FIRST_ASSIGNMENTS = ("evaluated", "random")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CloveState:
-    """What the coordinator of CLoVE knows.
-
-    Attributes:
-        models: ``(K, d)``, current.
-        probes: ``(P, d)``, evaluated beside them and never trained.
-        saved: ``(K, d)``, the models that `centroids` were measured on.
-        centroids: ``(k, K + P)`` cluster centres in embedding space, one a cluster; k <= K.
-        centroid_models: Model of each centroid.
-        assignment: Model of each client that has one.
-        stale: Clients that were away when the clustering ended: they keep their model until they
-            come back, and are placed anew then.
-        round: Counted from 1.
-        cohort: Who takes part in this round.
-        clusterings: Clusterings held so far.
-        is_settled: Whether clustering is over.
-        has_placed: Whether this round's placing is done.
-        has_trained: Whether this round's training is done.
-        stable_share: Share of the cohort that declared stability in the last training.
-        accuracy: Noised held-out accuracy of the models sent out last.
-    """
-
-    models: Vector
-    probes: Vector
-    saved: Vector
-    centroids: Vector
-    centroid_models: tuple[int, ...] = ()
-    assignment: Mapping[ClientId, int] = field(default_factory=dict)
-    stale: tuple[ClientId, ...] = ()
-    round: int = 0
-    cohort: tuple[ClientId, ...] = ()
-    clusterings: int = 0
-    is_settled: bool = False
-    has_placed: bool = False
-    has_trained: bool = False
-    stable_share: float | None = None
-    accuracy: float | None = None
-
-    @property
-    def unplaced(self) -> tuple[ClientId, ...]:
-        """Clients of the cohort without a model that still stands."""
-        standing = self.assignment.keys() - set(self.stale)
-        return tuple(client for client in self.cohort if client not in standing)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloveOwn:
-    """What a client of CLoVE remembers: the models it was assigned, oldest first."""
-
-    history: tuple[int, ...] = ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clove:
     """Clustering of loss vector embeddings.
@@ -106,6 +58,8 @@ class Clove:
         smallest: Fewest clients in a cluster; smaller ones are dissolved, since their sum would
             hide nobody. 1 keeps every cluster, as the paper does.
         probes: Number P of untrained models evaluated beside them; 0 is the paper's CLoVE.
+        shared_parameters: How many of the first numbers of a model all models have in common, from
+            0 to d - 1. Probes have them too; only the rest of a probe is never trained.
         method: ``kmeans`` or ``agglomerative`` (Ward) clustering of the vectors.
         selection: ``known``: there are K clusters; ``silhouette`` or ``elbow``: up to K, found anew
             in every clustering (Algorithm 2).
@@ -128,6 +82,7 @@ class Clove:
     seed: int
     smallest: int = 1
     probes: int = 0
+    shared_parameters: int = 0
     method: str = Method.KMEANS.value
     selection: str = Selection.KNOWN.value
     first_assignment: str = "evaluated"
@@ -149,6 +104,7 @@ class Clove:
             raise ConfigError("stable_rounds and clustering_rounds are whole numbers from 1")
         if not isinstance(self.probes, int) or self.probes < 0:
             raise ConfigError("probes is a whole number from 0")
+        sharing.check_shared(self.shared_parameters, parameters=self.parameters)
         if self.first_assignment not in FIRST_ASSIGNMENTS:
             raise ConfigError(f"first_assignment is one of {', '.join(FIRST_ASSIGNMENTS)}")
         _ = self._grouping
@@ -176,12 +132,13 @@ class Clove:
             parts=(Part(name="losses", shape=(self.initial_models,), content=Content.EMBEDDING),),
             cohort=lambda state: state.unplaced if state.is_settled else state.cohort,
             group=lambda state, client: 0,
-            ask=lambda state, client: {
-                "models": np.concatenate(
-                    [state.saved if state.is_settled else state.models, state.probes]
-                )
-            },
-            work=lambda own, ask, learner: (own, {"losses": learner.embedding(ask["models"])}),
+            ask=lambda state, client: sharing.ask_about(
+                state.saved if state.is_settled else state.table, shared=self.shared_parameters
+            ),
+            work=lambda own, ask, learner: (
+                own,
+                {"losses": learner.embedding(sharing.asked_about(ask))},
+            ),
             fold=self._place,
             at_most=self.clustering_rounds,
         )
@@ -206,13 +163,16 @@ class Clove:
         return self.clusters + self.probes
 
     def start(self, initial: Vector) -> CloveState:
-        """Start from K initial models (line 1) and P probes behind them."""
+        """Start from K initial models (line 1) and P probes behind them.
+
+        The shared part of all of them is that of the first.
+        """
         count = self.initial_models
-        checked = check_initial(initial, count=count, parameters=self.parameters)
-        models, probes = np.split(checked, [self.clusters])
-        return CloveState(
-            models=models, probes=probes, saved=models, centroids=np.zeros((0, count))
-        )
+        table = check_initial(initial, count=count, parameters=self.parameters)
+        if self.shared_parameters:
+            table = sharing.fronted(table[0, : self.shared_parameters], table)
+        centroids = np.zeros((0, count))
+        return CloveState(clusters=self.clusters, table=table, saved=table, centroids=centroids)
 
     def enrol(self) -> CloveOwn:
         """A client with no history."""
@@ -262,7 +222,7 @@ class Clove:
         models = self._models(vectors, found)
         held = replace(
             state,
-            saved=state.models,
+            saved=state.table,
             centroids=found.centroids,
             centroid_models=models,
             clusterings=state.clusterings + 1,
@@ -274,7 +234,9 @@ class Clove:
 
     def _vector(self, losses: Vector) -> Vector:
         vector = np.sqrt(np.maximum(losses, 0.0)) if self.square_root else losses
-        return project(vector) if self.centred else vector
+        if not self.centred:
+            return vector
+        return project(vector - vector.min())  # equal losses give exactly zero, not rounding errors
 
     def _group(self, vectors: Vector, round_: int) -> Clustering:
         """Group clients (lines 10-11), then dissolve groups too small to hide a client."""
@@ -303,15 +265,13 @@ class Clove:
         return CloveOwn(history=history), reply
 
     def _average(self, state: CloveState, replies: Replies) -> CloveState:
-        models = state.models.copy()
-        for number, total in replies.sums.items():
-            models[number] = averaged(state.models[number], total)
+        table = self._averaged(state.table, replies.sums)
         heard = sum(replies.counts.values())
         declared = sum(float(total["stable"]) for total in replies.sums.values())
         share = declared / len(state.cohort) if heard else None
         trained_state = replace(
             state,
-            models=models,
+            table=table,
             has_trained=True,
             stable_share=share,
             accuracy=accuracy(replies.sums) if heard else state.accuracy,
@@ -319,6 +279,17 @@ class Clove:
         if state.is_settled or share is None or share < self.stable_share:
             return trained_state
         return self._settled(trained_state)
+
+    def _averaged(self, table: Vector, sums: Mapping[int, Tree]) -> Vector:
+        """Average each model over its cluster (line 22), the shared part over all clusters."""
+        moved, front = table.copy(), table[0, : self.shared_parameters]
+        for number, total in sums.items():
+            moved[number] = averaged(table[number], total)
+        return (
+            sharing.fronted(sharing.averaged_front(front, sums), moved)
+            if len(front) and sums
+            else moved
+        )
 
     def _settled(self, state: CloveState) -> CloveState:
         """End the clustering; whoever was away is placed anew on its return (line 15)."""

@@ -46,7 +46,7 @@ def build(
             case "fedavg":
                 return FedAvg(parameters=parameters, **own)
             case "ifca":
-                return Ifca(parameters=parameters, clusters=clusters, **own)
+                return Ifca(parameters=parameters, clusters=clusters, seed=seed, **own)
             case "local":
                 return LocalOnly(parameters=parameters, **own)
     except TypeError as error:

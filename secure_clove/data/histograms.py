@@ -140,6 +140,20 @@ def pairs(request: Request) -> Counts:
     return _of_sets(request, [{2 * k, 2 * k + 1} for k in range(request.clusters)])
 
 
+def ring_pairs(request: Request) -> Counts:
+    """Return clusters of two neighbours: cluster k holds the classes k and k+1, the last k and 0.
+
+    Twice as many clusters as label skew 1 can tell apart, each class in two of them.
+    """
+    classes = len(request.counts)
+    if request.clusters > classes or classes < 3:
+        raise ConfigError(
+            f"{classes} classes make a ring of {classes if classes > 2 else 0} pairs, "
+            f"{request.clusters} clusters were asked for"
+        )
+    return _of_sets(request, [{k, (k + 1) % classes} for k in range(request.clusters)])
+
+
 def overlapping(request: Request) -> Counts:
     """Return label skew 2: random sets of 4 classes, any two with exactly 2 in common."""
     return _of_sets(request, overlapping_sets(request))

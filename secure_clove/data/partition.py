@@ -49,6 +49,7 @@ KINDS: Mapping[str, Kind] = {
     "label-skew-2": Kind(rule=rules.overlapping),
     "label-skew-3": Kind(rule=rules.all_but_one),
     "label-skew-4": Kind(rule=rules.dominant),
+    "ring-pairs": Kind(rule=rules.ring_pairs),
     "single-class": Kind(rule=rules.single),
     "label-pairs": Kind(rule=rules.every_pair),
     "feature-skew": Kind(rule=rules.alike, shift=shifts.rotated),

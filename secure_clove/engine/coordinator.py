@@ -18,7 +18,7 @@ from secure_clove.engine.messages import (
     Signed,
 )
 from secure_clove.engine.pipeline import unpack
-from secure_clove.engine.plan import Config
+from secure_clove.engine.plan import Config, check_roster
 from secure_clove.engine.ports import Store, Transaction
 from secure_clove.engine.rounds import Rounds
 from secure_clove.engine.state import FederationState, Phase, RoundReport, SessionState
@@ -82,7 +82,7 @@ class Coordinator:
 
         Raises:
             BadSignatureError: the roster is not signed by the federation's key.
-            ConfigError: it is another federation's, or too small.
+            ConfigError: it is another federation's, too small, or has fewer clients than clusters.
             ConflictError: the federation was started with another roster.
         """
         with self._store.transaction() as tx:
@@ -91,11 +91,7 @@ class Coordinator:
             config = decode(state.config.body, Config)
             if roster.federation != name or roster.config != config.hash:
                 raise ConfigError("the roster belongs to another federation or configuration")
-            if len(roster.clients) < config.min_cohort:
-                raise ConfigError(
-                    f"the roster has {len(roster.clients)} clients; "
-                    f"sums over at least {config.min_cohort} are promised"
-                )
+            check_roster(config, len(roster.clients))
             if state.phase is not Phase.ENROLLING:
                 if state.roster == signed:
                     return

@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 
-from secure_clove.algorithms.base import Use
+from secure_clove.algorithms.base import Models, Use
 from secure_clove.clustering.embedding import Embedding, embed
-from secure_clove.engine.plan import EMBEDDING_STEP, PrivacyPlan
+from secure_clove.engine.plan import EMBEDDING_STEP, RAW_LOSS_STEP, PrivacyPlan
 from secure_clove.engine.ports import Trainer
 from secure_clove.errors import LocalProtocolError
 from secure_clove.foundation.seeds import Entropy
@@ -37,22 +37,33 @@ class Guard:
         """Count of held-out examples; public likewise."""
         return self._trainer.held_out
 
-    def embedding(self, models: Vector) -> Vector:
+    def embedding(self, models: Models) -> Vector:
         """Return the loss embedding ``(K,)`` on its grid: directional and noised, or raw.
 
+        Of models that come one at a time only the losses are kept (clove.txt, appendix B.1).
         Rounding to the grid moves a coordinate by half a step for either neighbour, so a whole step
         in each coordinate is added to the sensitivity.
         """
         self._take(Use.EMBEDDING)
-        rows = self._trainer.losses(models)
+        rows = self._losses(models)
         if self._plan is None:
-            return _on_grid(embed(rows, Embedding.RAW).mean) * EMBEDDING_STEP
+            return _steps(embed(rows, Embedding.RAW).mean, RAW_LOSS_STEP) * RAW_LOSS_STEP
         found = embed(rows, Embedding.DIRECTIONAL)
         count = len(found.mean)
         sensitivity = found.sensitivity + EMBEDDING_STEP * math.sqrt(count)
         sigma = self._plan.embedding * sensitivity / EMBEDDING_STEP
         noise = discrete_gaussian(sigma, count, self._entropy.fork("embedding"))
-        return (_on_grid(found.mean) + noise) * EMBEDDING_STEP
+        return (_steps(found.mean, EMBEDDING_STEP) + noise) * EMBEDDING_STEP
+
+    def _losses(self, models: Models) -> Vector:
+        """Return the losses ``(n, K)``."""
+        if isinstance(models, np.ndarray):
+            return self._trainer.losses(models)
+        columns = [*map(self._column, models)]  # a loop would still hold a model during the next
+        return np.concatenate(columns, axis=1)
+
+    def _column(self, model: Vector) -> Vector:
+        return self._trainer.losses(model[None])
 
     def train(self, model: Vector) -> Vector:
         """Return the model after local training, private if the plan says so.
@@ -78,5 +89,5 @@ class Guard:
         self._left.remove(use)
 
 
-def _on_grid(vector: Vector) -> Vector:
-    return np.rint(vector / EMBEDDING_STEP)
+def _steps(vector: Vector, step: float) -> Vector:
+    return np.rint(vector / step)

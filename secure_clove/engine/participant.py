@@ -18,9 +18,10 @@ from secure_clove.engine.admission import (
     exchange_of,
     open_config,
 )
+from secure_clove.engine.asks import Ask
 from secure_clove.engine.guard import Guard
 from secure_clove.engine.messages import REPLY_STEP, Invitation, Reply
-from secure_clove.engine.pipeline import to_ring, unpack
+from secure_clove.engine.pipeline import to_ring
 from secure_clove.engine.plan import Config, releases
 from secure_clove.engine.policy import Policy, check_config
 from secure_clove.engine.ports import Carrier, Journal, Mark, Ring, Trainer
@@ -79,6 +80,8 @@ class Participant:
         noise: Source of released noise.
         keys: Source of session keys and nonces, always the operating system's.
         watch: Called with every `Progress`.
+        one_at_a_time: Whether to fetch, evaluate and let go of the models of an embedding one after
+            another instead of holding all of them. The same bytes are fetched and sent.
     """
 
     def __init__(
@@ -93,10 +96,12 @@ class Participant:
         noise: Entropy,
         keys: Entropy,
         watch: Callable[[Progress], None] = silent,
+        one_at_a_time: bool = False,
     ) -> None:
         self.me, self._identity, self._carrier = me, identity, carrier
         self._make_trainer, self._policy, self._journal = make_trainer, policy, journal
         self._noise, self._keys, self._watch = noise, keys, watch
+        self._one_at_a_time = one_at_a_time
         self._membership: Membership | None = None
         self._trainer: Trainer | None = None
         self._answer: Answer | None = None
@@ -135,7 +140,7 @@ class Participant:
             return Outcome.WAITING
         if current.is_closed:
             if current.gift is not None:
-                self._receive_gift(self._fetch(current.gift), current.round)
+                self._evaluate(self._read(current.gift), current.round + 1, "closed")
             return Outcome.CLOSED
         if current.invitation is None:
             return Outcome.WAITING
@@ -213,7 +218,7 @@ class Participant:
                 raise RemoteProtocolError("a new attempt asks about other models")
             return kept
         config, trainer = self.config, self._joined[1]
-        ask = unpack(self._fetch(invitation.ask))
+        ask = self._read(invitation.ask)
         self._say(session, "begun")
         if Use.HELD_OUT in exchange.uses:
             self._evaluate(ask, session.round, session.phase)
@@ -317,6 +322,12 @@ class Participant:
             raise ModelMismatchError("the model received is not the one the session names")
         return data
 
+    def _read(self, content: Digest) -> Tree:
+        """Return an ask, with all its rows or ready to fetch them one by one."""
+        most = self.config.build().initial_models
+        ask = Ask(self._fetch(content), self._fetch, most_rows=most)
+        return ask if self._one_at_a_time else dict(ask)
+
     def _own(self) -> Any:  # noqa: ANN401  every algorithm has its own state type
         config = self.config
         algorithm, kept = config.build(), self._journal.own(config.federation)
@@ -332,9 +343,6 @@ class Participant:
                     client=self.me, round=round_, phase=phase, step="evaluated", accuracy=accuracy
                 )
             )
-
-    def _receive_gift(self, data: bytes, round_: int) -> None:
-        self._evaluate(unpack(data), round_ + 1, "closed")
 
     def _say(self, session: Session, step: str) -> None:
         self._watch(Progress(client=self.me, round=session.round, phase=session.phase, step=step))

@@ -22,6 +22,9 @@ EMBEDDING_STEP = 2.0**-20
 RAW_LOSS_BOUND = 1024.0
 """Nats at which a loss is cut when a federation runs without privacy."""
 
+RAW_LOSS_STEP = 2.0**-40
+"""Grid of losses without privacy. Groups whose optima are 3e-4 apart differ by losses of 1e-7."""
+
 TAIL = 12.0
 """Standard deviations of noise that a range leaves room for; beyond lies 1e-32."""
 
@@ -201,6 +204,25 @@ class Config:
         raise ConfigError(f"algorithm '{self.algorithm}' has no exchange called '{name}'")
 
 
+def check_roster(config: Config, clients: int) -> None:
+    """Hold the number of clients against the configuration, before anything is founded on it.
+
+    Fewer clients may take part in a round; only more models than clients can never be used.
+
+    Raises:
+        ConfigError: too few clients for a sum, or for the models that are clustered.
+    """
+    if clients < config.min_cohort:
+        raise ConfigError(
+            f"the roster has {clients} clients; sums over at least {config.min_cohort} are promised"
+        )
+    if config.clusters > clients and config.build().initial_models > 1:
+        raise ConfigError(
+            f"{config.clusters} clusters are asked for among {clients} clients; "
+            f"set clusters to {clients} or less, or enrol more clients"
+        )
+
+
 def releases(config: Config, exchange: Exchange[Any, Any]) -> tuple[Release, ...]:
     """Return what one answer to ``exchange`` releases about one client's examples.
 
@@ -236,8 +258,9 @@ def grid(config: Config, content: Content) -> Grid:
     plan = config.privacy
     match content:
         case Content.EMBEDDING:
-            bound = RAW_LOSS_BOUND if plan is None else 1.0 + TAIL * plan.embedding
-            return Grid(step=EMBEDDING_STEP, bound=bound)
+            if plan is None:
+                return Grid(step=RAW_LOSS_STEP, bound=RAW_LOSS_BOUND)
+            return Grid(step=EMBEDDING_STEP, bound=1.0 + TAIL * plan.embedding)
         case Content.UPDATE:
             return Grid(step=config.update_step, bound=config.update_bound * config.max_examples)
         case Content.COUNT:

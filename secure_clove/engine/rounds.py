@@ -8,6 +8,7 @@ from typing import Any
 
 from secure_clove.algorithms.base import Exchange, Replies, Reveal
 from secure_clove.clustering.scores import agreement
+from secure_clove.engine.asks import Asks
 from secure_clove.engine.each import EachServer
 from secure_clove.engine.messages import ROSTER_TAG, Roster
 from secure_clove.engine.pipeline import from_ring, pack, unpack
@@ -127,7 +128,8 @@ class Rounds:
 
     def _close(self, inner: object) -> None:
         models = {c: self._algorithm.personal(inner, c) for c in self._roster().clients}
-        gifts = {c: self._tx.save_artefact(pack(tree)) for c, tree in models.items() if tree}
+        packed = Asks(self._tx.save_artefact)
+        gifts = {client: packed.save(tree) for client, tree in models.items() if tree}
         self.state = replace(self.state, phase=Phase.CLOSED, gifts=gifts)
         self._tx.announce(self._config.federation, "closed", encode(self.state.round))
 
@@ -190,9 +192,8 @@ class Rounds:
         *,
         attempt: int,
     ) -> None:
-        asks = {
-            client: self._tx.save_artefact(pack(exchange.ask(inner, client))) for client in clients
-        }
+        packed = Asks(self._tx.save_artefact)
+        asks = {client: packed.save(exchange.ask(inner, client)) for client in clients}
         masked = exchange.reveal is Reveal.SUM
         if masked and len(set(asks.values())) != 1:
             raise LocalProtocolError(f"'{exchange.name}' asks one group about different models")

@@ -122,7 +122,7 @@ class GridOptimizer(DPOptimizer):  # type: ignore[misc]  # opacus has no types
             raise DataError("no gradient was computed, so there is nothing to add noise to")
         sigma = self.noise_multiplier * self._grid.sensitivity
         noise = discrete_gaussian(sigma, len(self._steps), self._entropy)
-        noised, self._steps = self._steps + torch.from_numpy(noise), None
+        noised, self._steps = self._steps + torch.from_numpy(noise).to(self._steps.device), None
         parts = torch.split_with_sizes(noised, self._sizes)
         for p, part in zip(self.params, parts, strict=True):
             p.grad = (part.double() * self._grid.step).to(p.dtype).view_as(p)

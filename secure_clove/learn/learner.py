@@ -1,19 +1,19 @@
 """A client's examples behind the few questions that the engine may ask: its `Trainer` port."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from secure_clove.engine.plan import Config
-from secure_clove.errors import DataError
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.foundation.trees import Vector
-from secure_clove.learn.losses import loss_rows, outputs
-from secure_clove.learn.models import architecture, flat, load_flat
-from secure_clove.learn.sgd import LocalSgd, TrainingSpec
-from secure_clove.learn.tasks import TorchTask, resident_module
+from secure_clove.learn.losses import Score, score
+from secure_clove.learn.models import load_flat
+from secure_clove.learn.resident import Resident
+from secure_clove.learn.sgd import TrainingSpec
+from secure_clove.learn.tasks import TorchTask
 
 __all__ = ["TorchLearner", "TrainingSpec"]
 
@@ -21,23 +21,32 @@ __all__ = ["TorchLearner", "TrainingSpec"]
 class TorchLearner:
     """Evaluates and trains flat models on one client's task.
 
-    One module is resident and models move in and out of it as vectors, so a learner serves one
-    client and one thread.
+    Attributes:
+        resident: The module that does it. Learners that share one must take turns.
+        training: The training examples, on the device of the resident.
     """
 
-    def __init__(self, task: TorchTask, training: TrainingSpec) -> None:
-        """Build the resident module and check it against the examples and the spec.
+    def __init__(
+        self, task: TorchTask, training: TrainingSpec, *, resident: Resident | None = None
+    ) -> None:
+        """Check the task against the resident module and bring the examples to its device.
 
         Args:
             task: Model, examples and loss.
             training: How to train; private if it clips and adds noise.
+            resident: Shared with other clients of the same model, loss and training. None makes one
+                for this client alone, on the CPU.
 
         Raises:
+            ConfigError: the resident is for another model, loss or training.
             DataError: the model does not fit the examples, or cannot be trained privately.
         """
-        self._task, self._training = task, training
-        self._module = resident_module(task)
-        self._sgd = LocalSgd(self._module, training, task.loss)
+        if resident is None:
+            resident = Resident(task.model, training, loss=task.loss)
+        resident.check(task, training)
+        self.resident = resident
+        self.training = task.training.to(resident.device)
+        self._held_out = task.held_out.to(resident.device)
 
     @classmethod
     def of(cls, task: TorchTask, config: Config) -> Self:
@@ -53,17 +62,17 @@ class TorchLearner:
     @property
     def examples(self) -> int:
         """Count of training examples."""
-        return len(self._task.training)
+        return len(self.training)
 
     @property
     def held_out(self) -> int:
         """Count of held-out examples; 0 for a task without classes, which has no hits to count."""
-        return len(self._task.held_out) if self._task.loss == "cross_entropy" else 0
+        return len(self._held_out) if self.resident.loss == "cross_entropy" else 0
 
     @property
     def architecture(self) -> str:
         """Identifier of the model architecture."""
-        return architecture(self._module)
+        return self.resident.architecture
 
     def losses(self, models: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the loss of each training example under each model, shape (n, K).
@@ -74,7 +83,7 @@ class TorchLearner:
         Raises:
             DataError: a model of another length.
         """
-        return loss_rows(self._module, models, examples=self._task.training, loss=self._task.loss)
+        return self.resident.losses(models, self.training)
 
     def train(self, model: Vector, entropy: Entropy) -> Vector:
         """Return ``model``, shape (d,), after one local training.
@@ -86,7 +95,7 @@ class TorchLearner:
         Raises:
             DataError: a model of another length, or the training diverged; nothing is returned.
         """
-        return self._trained(self._sgd, model, entropy)
+        return self.resident.train(model, self.training, entropy)
 
     def train_locally(self, model: Vector, entropy: Entropy) -> Vector:
         """Return ``model`` after one local training without clipping and noise; it stays here.
@@ -94,8 +103,7 @@ class TorchLearner:
         Raises:
             DataError: as `train`.
         """
-        plain = replace(self._training, clip=None, noise_multiplier=0.0)
-        return self._trained(LocalSgd(self._module, plain, self._task.loss), model, entropy)
+        return self.resident.train(model, self.training, entropy, plain=True)
 
     def correct(self, model: Vector) -> int:
         """Return how many held-out examples ``model`` classifies correctly.
@@ -103,16 +111,18 @@ class TorchLearner:
         Raises:
             DataError: a model of another length.
         """
-        if not self.held_out:
-            return 0
-        load_flat(self._module, model)
-        scores = outputs(self._module, self._task.held_out.x)
-        return int((scores.argmax(1) == self._task.held_out.y).sum())
+        return self.score(model, training=False).hits if self.held_out else 0
 
-    def _trained(self, sgd: LocalSgd, model: Vector, entropy: Entropy) -> Vector:
-        load_flat(self._module, model)
-        sgd.run(self._task.training, entropy)
-        trained = flat(self._module)
-        if not np.isfinite(trained).all():
-            raise DataError("the training diverged to NaN or infinity; lower the learning rate")
-        return trained
+    def score(self, model: Vector, *, training: bool) -> Score:
+        """Return the mean loss of ``model`` and its hits, from one forward pass.
+
+        Args:
+            model: Shape (d,).
+            training: On the training examples; otherwise on those held out.
+
+        Raises:
+            DataError: a model of another length.
+        """
+        load_flat(self.resident.module, model)
+        examples = self.training if training else self._held_out
+        return score(self.resident.module, examples=examples, loss=self.resident.loss)

@@ -71,7 +71,7 @@ def parameter_count(model: nn.Module) -> int:
 def flat(model: nn.Module) -> Vector:
     """Return the model's numbers as one float64 vector of shape (d,)."""
     parts = [tensor.detach().reshape(-1).double() for _, tensor in _tensors(model)]
-    return torch.cat(parts).numpy()
+    return torch.cat(parts).cpu().numpy()
 
 
 def load_flat(model: nn.Module, vector: Vector) -> None:
@@ -80,36 +80,84 @@ def load_flat(model: nn.Module, vector: Vector) -> None:
     Raises:
         DataError: the length is not the model's, or a number is not finite.
     """
+    check_vectors(model, vector[None])
+    numbers = views(model, as_tensor(vector))
+    with torch.no_grad():
+        for (_, tensor), view in zip(_tensors(model), numbers.values(), strict=True):
+            tensor.copy_(view)
+
+
+def as_tensor(vectors: NDArray[np.float64]) -> Tensor:
+    """Return ``vectors`` as a tensor to read from; only what torch cannot share is copied."""
+    return torch.from_numpy(np.require(vectors, requirements=["C", "W"]))  # decoded ones are not W
+
+
+def views(model: nn.Module, numbers: Tensor) -> dict[str, Tensor]:
+    """Return ``numbers``, shape (..., d), as the model's tensors by name, shape (..., *its own)."""
+    tensors = _tensors(model)
+    parts = torch.split_with_sizes(numbers, [tensor.numel() for _, tensor in tensors], -1)
+    return {
+        name: part.view(*numbers.shape[:-1], *tensor.shape)
+        for (name, tensor), part in zip(tensors, parts, strict=True)
+    }
+
+
+def check_vectors(model: nn.Module, vectors: NDArray[np.float64]) -> None:
+    """Refuse vectors, shape (K, d), that are not models of this architecture.
+
+    Raises:
+        DataError: the length is not the model's, or a number is not finite.
+    """
     count = parameter_count(model)
-    if vector.shape != (count,):
+    if vectors.ndim != 2 or vectors.shape[1] != count:
         raise DataError(
-            f"a vector of shape {vector.shape} does not fit a model of {count} numbers; "
+            f"a vector of shape {vectors.shape[1:]} does not fit a model of {count} numbers; "
             "the federation trains another architecture"
         )
-    if not np.isfinite(vector).all():
+    if not np.isfinite(vectors).all():
         raise DataError("the model received holds NaN or infinity; training has diverged")
-    source, start = torch.from_numpy(vector.copy()), 0  # what was decoded is read-only
-    with torch.no_grad():
-        for _, tensor in _tensors(model):
-            tensor.copy_(source[start : start + tensor.numel()].view(tensor.shape))
-            start += tensor.numel()
 
 
-def initial(make_model: MakeModel, count: int, *, seed: int) -> NDArray[np.float64]:
-    """Return ``count`` different initial models, shape (count, d), drawn as torch draws them.
+def laid_out(weight: Tensor) -> Tensor:
+    """Return ``weight`` in the layout in memory that suits its device: the numbers are the same.
+
+    On a CPU the weights of a convolution of images get their channels innermost. It answers in the
+    layout of its weights, so all layers after it work in it too, and torch's pooling is several
+    times faster there: measured, a forward pass of the paper's CNN takes 0.8 of its time and one of
+    `deep-cnn` 0.7, a training step 0.75 and 0.85.
+    """
+    if weight.ndim != 4 or weight.device.type != "cpu":
+        return weight
+    # `contiguous(memory_format=...)` would leave weights of one channel as they are
+    return torch.empty_like(weight, memory_format=torch.channels_last).copy_(weight)
+
+
+def initial(make_model: MakeModel, count: int, *, seed: int, alike: int = 1) -> NDArray[np.float64]:
+    """Return ``count`` initial models, shape (count, d), drawn as torch draws them.
 
     Model i depends on ``seed`` and i only. Torch's global generator is left as it was.
 
+    Args:
+        make_model: Draws one model.
+        count: How many, from 1.
+        seed: Of the draws.
+        alike: How many of the first models are one and the same, the first; from 1 to ``count``.
+            1 draws every model on its own. CLoVE with equal initialisation has K, so that probes
+            behind the K models still differ.
+
     Raises:
-        ConfigError: two models are equal, because ``make_model`` seeds torch or draws nothing.
+        ConfigError: ``alike`` is out of range, or two other models are equal, because
+            ``make_model`` seeds torch or draws nothing.
     """
-    models = np.stack([_one_initial(make_model, seed, index) for index in range(count)])
-    if len(np.unique(models, axis=0)) < count:
+    if not 1 <= alike <= count:
+        raise ConfigError(f"{alike} of {count} initial models cannot be alike; set 1 to {count}")
+    drawn = [_one_initial(make_model, seed, index) for index in (0, *range(alike, count))]
+    if len({model.tobytes() for model in drawn}) < len(drawn):
         raise ConfigError(
             "initial models must differ: make_model must draw its weights at random "
             "and must not seed torch itself"
         )
-    return models
+    return np.stack([drawn[0]] * alike + drawn[1:])
 
 
 def _one_initial(make_model: MakeModel, seed: int, index: int) -> Vector:

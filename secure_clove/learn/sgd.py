@@ -3,8 +3,7 @@
 Without privacy the batches may also be those of shuffled epochs, as in the paper's experiments.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from secure_clove.engine.plan import TrainingPlan
 from secure_clove.errors import ConfigError, DataError
 from secure_clove.foundation.seeds import Entropy
+from secure_clove.learn.devices import seeded
 from secure_clove.learn.dpsgd import GridOptimizer, gathering, sampled
 from secure_clove.learn.losses import example_losses
 from secure_clove.learn.tasks import Examples, Loss
@@ -81,6 +81,13 @@ def batches(plan: TrainingPlan, count: int, entropy: Entropy) -> Iterator[Tensor
             yield from torch.split(shuffled(count, entropy), plan.batch_size)
 
 
+def plain_optimizer(plan: TrainingPlan, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+    """Return a fresh optimizer that knows nothing of privacy."""
+    if plan.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=plan.learning_rate)
+    return torch.optim.SGD(parameters, lr=plan.learning_rate, momentum=plan.momentum)
+
+
 class LocalSgd:
     """Trains a resident module in place, one local training a call."""
 
@@ -97,7 +104,8 @@ class LocalSgd:
         """Take the spec's steps from where the module stands, with a fresh optimizer.
 
         Args:
-            examples: n examples; n is public and sets the normaliser rate * n of Poisson batches.
+            examples: n examples, on the device of the module; n is public and sets the normaliser
+                rate * n of Poisson batches.
             entropy: Source of the batches, the noise and any dropout.
 
         Raises:
@@ -105,21 +113,18 @@ class LocalSgd:
         """
         self._module.train()
         optimizer = self._optimizer(len(examples), entropy)
-        with _torch_seeded(entropy), gathering(self._module):
+        device = examples.x.device
+        with seeded(device, entropy), gathering(self._module):
             for batch in batches(self._spec, len(examples), entropy):
-                x, y = examples.x[batch], examples.y[batch]
+                x, y = examples.x[batch.to(device)], examples.y[batch.to(device)]
                 if isinstance(optimizer, GridOptimizer):
                     self._private_step(optimizer, x, y)
                 elif len(batch):
                     self._step(optimizer, x, y, self._expected(len(batch), len(examples)))
 
     def _optimizer(self, count: int, entropy: Entropy) -> torch.optim.Optimizer:
-        spec, parameters = self._spec, self._module.parameters()
-        plain: torch.optim.Optimizer
-        if spec.optimizer == "adam":
-            plain = torch.optim.Adam(parameters, lr=spec.learning_rate)
-        else:
-            plain = torch.optim.SGD(parameters, lr=spec.learning_rate, momentum=spec.momentum)
+        spec = self._spec
+        plain = plain_optimizer(spec, self._module.parameters())
         if spec.clip is None:
             return plain
         private: torch.optim.Optimizer = GridOptimizer(
@@ -166,11 +171,3 @@ class LocalSgd:
                 "BatchNorm needs two examples: change batch_size or use GroupNorm"
             ) from error
         return example_losses(output, y, self._loss).sum()
-
-
-@contextmanager
-def _torch_seeded(entropy: Entropy) -> Iterator[None]:
-    """Draw dropout masks from ``entropy``, and give torch's generator back as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int.from_bytes(entropy.draw(8), "little"))
-        yield

@@ -34,6 +34,10 @@ class Examples:
         """Count of examples."""
         return len(self.y)
 
+    def to(self, device: torch.device) -> "Examples":
+        """Return the examples on ``device``; on the CPU they are not copied."""
+        return Examples(x=self.x.to(device), y=self.y.to(device))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TorchTask:
@@ -105,18 +109,18 @@ def _arrays(source: Source, part: str) -> Arrays:
     return pair[0], pair[1]
 
 
-def resident_module(task: TorchTask) -> nn.Module:
-    """Return the task's model, once, in float32, after trying it on one training example.
+def check_fit(task: TorchTask, module: nn.Module) -> None:
+    """Try ``module`` on one training example of ``task``, and hold its output against all targets.
 
     Raises:
         DataError: the model cannot read the examples, or its output does not fit the targets.
     """
-    with torch.random.fork_rng(devices=[]):
-        module = task.model().float().eval()
     x, y = task.training.x[:1], task.training.y[:1]
+    device = next((tensor.device for tensor in module.parameters()), x.device)
+    module.eval()
     try:
         with torch.no_grad():
-            output: Tensor = module(x)
+            output: Tensor = module(x.to(device))
     except (RuntimeError, IndexError) as error:
         raise DataError(
             f"the model cannot read an example of shape {tuple(x.shape[1:])}"
@@ -125,7 +129,6 @@ def resident_module(task: TorchTask) -> nn.Module:
         raise DataError(f"output {tuple(output.shape)} and target {tuple(y.shape)} must agree")
     if task.loss == "cross_entropy":
         _check_classes(task, output)
-    return module
 
 
 def _check_classes(task: TorchTask, output: Tensor) -> None:

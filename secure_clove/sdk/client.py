@@ -15,6 +15,7 @@ from secure_clove.foundation.seeds import Entropy
 from secure_clove.learn.learner import TorchLearner
 from secure_clove.learn.tasks import TorchTask
 from secure_clove.sdk.entropy import SystemEntropy
+from secure_clove.sdk.kept import KeepingCarrier
 from secure_clove.sdk.keys import load_identity
 from secure_clove.sdk.results import ClientResult, client_result
 from secure_clove.stores.journal import SqlJournal
@@ -34,11 +35,14 @@ class FederatedClient:
         federation: Name of the federation.
         token: One-time enrolment token; needed the first time only.
         folder: The site's memory: privacy ledger, protocol log, keys it trusts. By default
-            a folder beside the key. **Never delete it while the federation runs.**
+            a folder beside the key. **Never delete it while the federation runs**; only ``models``
+            in it, what was fetched before, may go at any time.
         watch: Called with every `Progress`.
         noise: Source of released noise. Only tests give one; see `SimulatedEntropy`.
         patience_s: Seconds to go on trying while the coordinator is away.
         http: An httpx client with the site's proxy, CA or client certificate.
+        one_at_a_time: Whether to hold a single model in memory while several are evaluated. The
+            results are the same; where models could be evaluated together it takes longer.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class FederatedClient:
         noise: Entropy | None = None,
         patience_s: float = 60.0,
         http: httpx.Client | None = None,
+        one_at_a_time: bool = False,
     ) -> None:
         self._url, self._policy, self._watch = url, policy, watch
         self._federation, self._token = FederationId(federation), token
@@ -62,6 +67,7 @@ class FederatedClient:
         self._system = SystemEntropy()
         self._noise: Entropy = self._system if noise is None else noise
         self._patience_s, self._http = patience_s, http
+        self._one_at_a_time = one_at_a_time
         self._wire: Wire | None = None
 
     @property
@@ -88,16 +94,18 @@ class FederatedClient:
         try:
             me = self._name(journal)
             self._wire = self._connect(me)
+            carrier = HttpCarrier(self._wire, self._federation, me)
             participant = Participant(
                 me,
                 self._identity,
-                carrier=HttpCarrier(self._wire, self._federation, me),
+                carrier=KeepingCarrier(carrier, self._folder / "models"),
                 make_trainer=lambda config: TorchLearner.of(task, config),
                 policy=self._policy,
                 journal=journal,
                 noise=self._noise.fork("client", me),
                 keys=self._system,
                 watch=self._watch,
+                one_at_a_time=self._one_at_a_time,
             )
             self._drive(participant)
             return client_result(participant, task, is_simulated=self._noise.is_simulated)

@@ -1,13 +1,17 @@
 """Settings as a person writes them, checked at the edge and turned into an engine `Config`."""
 
+from collections.abc import Mapping
+from itertools import groupby
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from torch.nn import Module
 
 from secure_clove.algorithms.base import Algorithm, Use
 from secure_clove.algorithms.registry import build
 from secure_clove.engine.pipeline import pack
 from secure_clove.engine.plan import Config, Optimizer, PrivacyPlan, TrainingPlan
+from secure_clove.errors import ConfigError
 from secure_clove.foundation.ids import FederationId, digest
 from secure_clove.learn.models import MakeModel, architecture, initial, parameter_count
 from secure_clove.privacy.calibration import multiplier_for, remaining_multiplier
@@ -68,6 +72,11 @@ class Settings(Strict):
         stage_seconds: How long a protocol stage waits for clients.
         max_examples: Most examples of one client.
         update_bound: Range of one coordinate of an update.
+        initial_models: ``different``: each model is drawn on its own; ``same``: the K models start
+            as one. CLoVE's first clustering then has nothing to go by but probes; its option
+            ``first_assignment`` ``random`` saves that embedding.
+        shared_layers: How many of the model's first layers the models of CLoVE have in common, so
+            that they are sent once instead of K times; 0 shares none.
         training: How clients train.
         privacy: Budgets; None runs without differential privacy.
     """
@@ -83,6 +92,8 @@ class Settings(Strict):
     stage_seconds: Positive = 20.0
     max_examples: Count = 128
     update_bound: Positive = 8.0
+    initial_models: Literal["different", "same"] = "different"
+    shared_layers: Annotated[int, Field(ge=0)] = 0
     training: TrainingSettings = TrainingSettings()
     privacy: PrivacySettings | None = PrivacySettings()
 
@@ -102,20 +113,23 @@ def plan(settings: Settings, model: MakeModel) -> tuple[Config, bytes]:
         ConfigError: the budgets cannot be met, or the algorithm refuses its settings.
     """
     made = model()
+    options = _options(settings, made)
     algorithm = build(
         settings.algorithm,
         parameters=parameter_count(made),
         clusters=settings.clusters,
         seed=settings.seed,
         smallest=settings.min_cohort,
-        options=settings.options,
+        options=options,
     )
-    models = initial(model, algorithm.initial_models, seed=settings.seed)
+    count = algorithm.initial_models
+    alike = min(settings.clusters, count) if settings.initial_models == "same" else 1
+    models = initial(model, count, seed=settings.seed, alike=alike)
     packed = pack({"models": models})
     config = Config(
         federation=FederationId(settings.name),
         algorithm=settings.algorithm,
-        options=settings.options,
+        options=options,
         architecture=architecture(made),
         parameters=models.shape[1],
         clusters=settings.clusters,
@@ -132,6 +146,26 @@ def plan(settings: Settings, model: MakeModel) -> tuple[Config, bytes]:
         privacy=_noise(settings, algorithm),
     )
     return config, packed
+
+
+def _options(settings: Settings, model: Module) -> Mapping[str, bool | int | float | str]:
+    """Return the algorithm's options, with the shared layers counted in numbers.
+
+    A layer is a module with parameters of its own, in the order in which the model names them.
+    """
+    asked, named = settings.shared_layers, model.named_parameters()
+    if not asked:
+        return settings.options
+    if "shared_parameters" in settings.options:
+        raise ConfigError("shared_layers and the option shared_parameters say the same; set one")
+    by_layer = groupby(named, key=lambda parameter: parameter[0].rpartition(".")[0])
+    layers = [sum(tensor.numel() for _, tensor in tensors) for _, tensors in by_layer]
+    if asked >= len(layers):
+        raise ConfigError(
+            f"shared_layers is {asked} and the model has {len(layers)} layers with parameters, of "
+            "which one must be its cluster's own; share fewer"
+        )
+    return {**settings.options, "shared_parameters": sum(layers[:asked])}
 
 
 def _noise(settings: Settings, algorithm: Algorithm[Any, Any]) -> PrivacyPlan | None:

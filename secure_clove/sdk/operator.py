@@ -10,7 +10,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from secure_clove.engine.plan import Config
+from secure_clove.engine.plan import Config, check_roster
 from secure_clove.engine.state import RoundReport
 from secure_clove.errors import ConfigError, MalformedError
 from secure_clove.foundation.codec import encode
@@ -55,8 +55,13 @@ class Operator:
         """Found a federation; return a fresh one-time enrolment token for every client name.
 
         The tokens are shown here and nowhere else: the coordinator keeps their hashes.
+
+        Raises:
+            ConfigError: even if all of them enrol, there are too few clients to start.
         """
-        tokens = {ClientId(client): secrets.token_urlsafe(24) for client in clients}
+        names = set(clients)
+        check_roster(config, len(names))
+        tokens = {ClientId(client): secrets.token_urlsafe(24) for client in sorted(names)}
         founding = Founding(
             config=sign_config(config, self._key),
             initial=initial,

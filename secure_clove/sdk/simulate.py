@@ -5,7 +5,7 @@ from pathlib import Path
 
 from secure_clove.engine.coordinator import Coordinator
 from secure_clove.engine.participant import Participant
-from secure_clove.engine.plan import Config
+from secure_clove.engine.plan import Config, check_roster
 from secure_clove.engine.policy import Policy
 from secure_clove.engine.progress import Outcome, Progress, silent
 from secure_clove.errors import ConfigError, LocalProtocolError
@@ -49,6 +49,7 @@ def simulate(
     system = SystemEntropy()
     federation_key = Identity.from_bytes(system.draw(32))
     config, initial = plan(settings, next(iter(tasks.values())).model)
+    check_roster(config, len(tasks))
     identities = {client: Identity.from_bytes(system.draw(32)) for client in tasks}
     store = SqlStore(folder)
     coordinator = Coordinator(store, system)

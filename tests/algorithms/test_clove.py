@@ -191,6 +191,15 @@ def test_probes_are_asked_about_behind_the_models() -> None:
     assert losses_.layout[0].shape == (7,)
 
 
+@pytest.mark.parametrize("options", [{}, {"probes": 4}])
+def test_every_client_is_asked_about_the_very_same_array(options: dict[str, Any]) -> None:
+    table, _ = gathered(3, models=initial(7), **options)
+    table.play()
+    ask = table.algorithm.exchanges[0].ask
+    first, second = (ask(table.state, client)["models"] for client in names(2))
+    assert first is second
+
+
 def test_probes_show_groups_that_the_models_do_not() -> None:
     _, truth = crowd(3)
     blind, seeing = probed(0), probed(4)
@@ -217,7 +226,9 @@ def test_a_newcomer_is_asked_about_the_saved_models_and_the_probes() -> None:
     exchange = table.algorithm.next(state)
     assert exchange is not None
     ask = exchange.ask(state, names(12)[11])["models"]
-    np.testing.assert_array_equal(ask, np.concatenate([state.saved, state.probes]))
+    np.testing.assert_array_equal(ask, state.saved)
+    np.testing.assert_array_equal(ask[3:], initial(4, seed=1))
+    assert not np.allclose(ask[:3], state.models)
 
 
 def test_a_newcomer_is_placed_by_probes_too() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from secure_clove.algorithms.base import Algorithm, Reveal, Use
+from secure_clove.algorithms.base import Algorithm, Models, Reveal, Use
 from secure_clove.algorithms.registry import NAMES, build
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.codec import decode, encode
@@ -159,7 +159,7 @@ class Watched:
     def held_out(self) -> int:
         return self._inner.held_out
 
-    def embedding(self, models: Vector) -> Vector:
+    def embedding(self, models: Models) -> Vector:
         self._tell("embedding")
         return self._inner.embedding(models)
 

@@ -14,7 +14,7 @@ from tests.builders import PointLearner, Room, names, room
 
 def gathered(models: Vector, *, clusters: int = 3) -> tuple[Room, dict[str, int]]:
     learners, truth = crowd(clusters)
-    algorithm = Ifca(parameters=DIMENSION, clusters=clusters)
+    algorithm = Ifca(parameters=DIMENSION, clusters=clusters, seed=0)
     return room(algorithm, models, learners), {str(c): k for c, k in truth.items()}
 
 
@@ -124,7 +124,9 @@ def test_from_the_same_bad_start_clove_finds_the_clusters_at_once() -> None:
 def test_a_tie_is_broken_by_the_lowest_number() -> None:
     learner = PointLearner(point=np.zeros(DIMENSION))
     table = room(
-        Ifca(parameters=DIMENSION, clusters=2), np.ones((2, DIMENSION)), {names(1)[0]: learner}
+        Ifca(parameters=DIMENSION, clusters=2, seed=0),
+        np.ones((2, DIMENSION)),
+        {names(1)[0]: learner},
     )
     table.play()
     assert table.owns[names(1)[0]].pick == 0
@@ -133,4 +135,39 @@ def test_a_tie_is_broken_by_the_lowest_number() -> None:
 @pytest.mark.parametrize("clusters", [1, 0, -1])
 def test_fewer_than_two_clusters_are_refused(clusters: int) -> None:
     with pytest.raises(ConfigError, match="at least 2 clusters"):
-        Ifca(parameters=DIMENSION, clusters=clusters)
+        Ifca(parameters=DIMENSION, clusters=clusters, seed=0)
+
+
+def test_no_such_first_assignment_is_refused() -> None:
+    with pytest.raises(ConfigError, match="evaluated, random"):
+        Ifca(parameters=DIMENSION, clusters=2, seed=0, first_assignment="best")
+
+
+def test_the_picks_of_round_1_may_be_drawn_and_later_ones_are_the_clients_own() -> None:
+    learners, truth = crowd(3)
+    algorithm = Ifca(parameters=DIMENSION, clusters=3, seed=1, first_assignment="random")
+    table = room(algorithm, near_the_truth(), learners)
+    table.play()
+    drawn = table.state.drawn
+    assert {client: own.pick for client, own in table.owns.items()} == drawn
+    assert len({drawn[c] for c, cluster in truth.items() if cluster == 0}) > 1
+    table.play()
+    assert not table.state.drawn
+    for cluster in range(3):
+        picks = {table.owns[client].pick for client, k in truth.items() if k == cluster}
+        assert len(picks) == 1
+
+
+def test_drawn_picks_move_every_model_by_those_who_were_given_it() -> None:
+    learners, _ = crowd(3)
+    algorithm = Ifca(parameters=DIMENSION, clusters=3, seed=1, first_assignment="random")
+    table = room(algorithm, near_the_truth(), learners)
+    table.play()
+    for model, before in enumerate(near_the_truth()):
+        members = [learners[c] for c, pick in table.state.drawn.items() if pick == model]
+        expected = np.average(
+            [one.train(before) for one in members],
+            axis=0,
+            weights=[one.examples for one in members],
+        )
+        np.testing.assert_allclose(table.state.models[model], expected)

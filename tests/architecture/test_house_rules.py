@@ -141,7 +141,10 @@ def test_the_rule_would_see_a_predictable_generator() -> None:
 
 def test_only_tests_and_simulations_may_use_simulated_entropy() -> None:
     users = [s.path for s in library() if "SimulatedEntropy" in {name for name, _ in calls(s)}]
-    assert users == ["secure_clove/foundation/seeds.py"]
+    assert users == [
+        "secure_clove/foundation/seeds.py",
+        "secure_clove/studies/play/station.py",  # studies: no plan, no privacy, same again by seed
+    ]
 
 
 def test_the_operating_systems_randomness_enters_at_three_known_places() -> None:

@@ -23,12 +23,14 @@ from secure_clove.learn.architectures import build_model
 from secure_clove.learn.learner import TorchLearner, TrainingSpec
 from secure_clove.learn.models import flat, linear
 from secure_clove.learn.presets import training_preset
+from secure_clove.learn.probe import probe
 from secure_clove.learn.tasks import TorchTask
 from secure_clove.sdk.entropy import SystemEntropy
 from secure_clove.secagg.client import SumClient
 from secure_clove.secagg.keys import Identity
 from secure_clove.secagg.messages import Directory, Inbox
 from secure_clove.secagg.session import Carriage, Session
+from tests.bench import studies
 
 REPEATS = 7
 SYSTEM = SystemEntropy()
@@ -145,6 +147,37 @@ def local_epoch() -> dict[str, float]:
     return ratio(lambda: learner.train(start, SYSTEM), bare_epoch)
 
 
+def loss_matrix(architecture: str, shape: tuple[int, ...]) -> dict[str, float]:
+    """All losses of K = 5 models on 500 examples over a bare loop in the authors' batches of 100.
+
+    Ours starts from float64 vectors, as a client does; the loop has its modules ready.
+    """
+    rng = np.random.default_rng(0)
+    x = rng.random((500, *shape), dtype=np.float32)
+    y = rng.integers(2, size=500)
+    model = partial(build_model, architecture)
+    task = TorchTask(model=model, train=(x, y), test=(x, y))
+    learner = TorchLearner(task, TrainingSpec(**asdict(training_preset("authors", architecture))))
+    modules = [model().eval() for _ in range(5)]
+    vectors = np.stack([flat(module) for module in modules])
+    learner.resident.executions = probe([learner], vectors, [SYSTEM])
+    batches = [torch.split(torch.from_numpy(array), 100) for array in (x, y)]
+
+    def bare_rows() -> np.ndarray:
+        with torch.no_grad():
+            columns = [
+                [
+                    nn.functional.cross_entropy(module(part), labels, reduction="none")
+                    for part, labels in zip(*batches, strict=True)
+                ]
+                for module in modules
+            ]
+            return torch.stack([torch.cat(column) for column in columns], dim=1).numpy()
+
+    np.testing.assert_allclose(learner.losses(vectors), bare_rows(), atol=1e-5)
+    return ratio(lambda: learner.losses(vectors), bare_rows)
+
+
 def importing() -> dict[str, float]:
     """``import secure_clove`` in a fresh interpreter over starting the interpreter alone."""
 
@@ -165,6 +198,11 @@ def main() -> None:
         "wire_ratio": wire,
         "dp_step": private_step(),
         "local_epoch": local_epoch(),
+        "loss_matrix": loss_matrix("paper-cnn", (1, 28, 28)),
+        "loss_matrix_mlp": loss_matrix("amazon-mlp", (5000,)),
+        "sim_overhead": ratio(*studies.sim_overhead()),
+        "bookkeeping_1000": studies.bookkeeping(clients=1000),
+        "memory_growth": studies.growth(few=100, many=1000),
         "import_ratio": importing(),
         "import_seconds": median(
             seconds(lambda: subprocess.run([sys.executable, "-c", "import secure_clove"]))

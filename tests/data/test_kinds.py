@@ -193,6 +193,11 @@ def test_label_skew_4_has_one_class_for_two_thirds() -> None:
         assert set(np.delete(counts, found.truth[client]).tolist()) == {1}
 
 
+def test_ring_pairs_are_neighbours_and_the_last_closes_the_ring() -> None:
+    found = classes(split("ring-pairs", clusters=10, examples=9))
+    assert found == {k: {k, (k + 1) % 10} for k in range(10)}
+
+
 def test_label_pairs_are_every_pair_in_order() -> None:
     news = tiny([60] * 4, test=[30] * 4)
     found = classes(split("label-pairs", dataset=news, clusters=6, examples=9))
@@ -298,6 +303,7 @@ def test_real_writers_keep_all_of_their_images(real: Callable[[str, str], Datase
         ("label-skew-4", {"examples": 60}, "training part has 80 .* need"),
         ("label-pairs", {"clusters": 46}, "10 classes make 45 pairs, 46"),
         ("single-class", {"clusters": 11}, "need 11 classes"),
+        ("ring-pairs", {"clusters": 11}, "a ring of 10 pairs, 11"),
         ("concept-shift", {"clusters": 5}, "up to 4 clusters"),
         ("feature-skew", {"clusters": 5}, "4 quarter turns, 5"),
         ("feature-skew", {"examples": 200}, "need 1200 .* are 800; ask for at most 133"),

@@ -91,6 +91,7 @@ class Toy:
     policy: Policy = field(default_factory=lambda: Policy(max_epsilon=float("inf")))
     wrap: Callable[[ClientId, Carrier], Carrier] = lambda _, carrier: carrier
     noise_seed: int = 0
+    one_at_a_time: bool = False
     store: SqlStore = field(default_factory=lambda: SqlStore(None))
     now: int = 0
 
@@ -136,6 +137,7 @@ class Toy:
             journal=self.journals[name],
             noise=SimulatedEntropy(self.noise_seed, "noise", name),
             keys=SimulatedEntropy(self.noise_seed, "keys", name),
+            one_at_a_time=self.one_at_a_time,
         )
 
     def turn(self, names: Iterable[ClientId] | None = None) -> set[Outcome]:

@@ -28,7 +28,8 @@ from secure_clove.sdk.operator import Operator
 from secure_clove.stores.sql import SqlStore
 from secure_clove.studies.crowd import Crowd, MakeClient, Member
 
-SETTINGS = Settings(name="twin", clusters=3, rounds=3, seed=5, min_cohort=3)
+SETTINGS = Settings(name="twin", clusters=3, rounds=3, seed=5, min_cohort=3, stage_seconds=300)
+"""A stage outlasts a coordinator that starts again on a busy machine."""
 MODEL = partial(linear, 64, 10)
 
 
@@ -89,6 +90,7 @@ def found(url: str, folder: Path) -> tuple[Operator, Config, Crowd]:
             token=tokens[client],
             noise=SimulatedEntropy(11),
             watch=watch,
+            one_at_a_time=client.endswith(("1", "3", "5")),
         )
 
     return operator, config, Crowd({c: Member(make=maker(c), task=t) for c, t in given.items()})

@@ -27,6 +27,10 @@ def make_dropout() -> nn.Module:
     return nn.Sequential(nn.Linear(FEATURES, 16), nn.Dropout(0.5), nn.Linear(16, CLASSES))
 
 
+def make_batch_norm() -> nn.Module:
+    return nn.Sequential(nn.BatchNorm1d(FEATURES), nn.Linear(FEATURES, CLASSES))
+
+
 def examples(count: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
     rng = np.random.default_rng(seed)
     y = rng.integers(CLASSES, size=count)

@@ -15,13 +15,9 @@ from secure_clove.learn.tasks import TorchTask
 from secure_clove.sdk.config import Settings, TrainingSettings
 from secure_clove.sdk.simulate import simulate
 from tests.builders import names
-from tests.learn.builders import CLASSES, FEATURES, examples
+from tests.learn.builders import FEATURES, examples, make_batch_norm
 
 QUANTISED = 2.0**-15
-
-
-def make_batch_norm() -> nn.Module:
-    return nn.Sequential(nn.BatchNorm1d(FEATURES), nn.Linear(FEATURES, CLASSES))
 
 
 def test_running_statistics_become_those_of_all_examples_together() -> None:

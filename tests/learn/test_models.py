@@ -82,6 +82,28 @@ def test_an_initial_model_depends_on_its_index_only() -> None:
     )
 
 
+@pytest.mark.parametrize("alike", [1, 2, 4])
+def test_the_first_models_may_be_alike_and_the_others_are_as_ever(alike: int) -> None:
+    found, ever = initial(make_network, 4, seed=1, alike=alike), initial(make_network, 4, seed=1)
+    np.testing.assert_array_equal(found[:alike], np.stack([ever[0]] * alike))
+    np.testing.assert_array_equal(found[alike:], ever[alike:])
+
+
+@pytest.mark.parametrize("alike", [-1, 0, 5])
+def test_no_other_count_of_models_can_be_alike(alike: int) -> None:
+    with pytest.raises(ConfigError, match=f"{alike} of 4 .* set 1 to 4"):
+        initial(make_network, 4, seed=1, alike=alike)
+
+
+def test_models_that_need_not_differ_may_come_from_a_model_that_seeds_torch_itself() -> None:
+    assert initial(seeding, 3, seed=0, alike=3).shape == (3, 6)
+
+
+def test_probes_behind_equal_models_must_differ() -> None:
+    with pytest.raises(ConfigError, match="must differ"):
+        initial(seeding, 3, seed=0, alike=2)
+
+
 def test_drawing_initial_models_leaves_the_generator_of_torch_alone() -> None:
     before = torch.get_rng_state()
     initial(make_network, 3, seed=1)

@@ -21,6 +21,7 @@ from tests.learn.builders import (
     FEATURES,
     examples,
     learner,
+    make_batch_norm,
     make_dropout,
     make_network,
     weights,
@@ -192,10 +193,6 @@ def test_adam_can_be_private() -> None:
     moved = learner(spec).train(weights(), SimulatedEntropy(0)) - weights()
     # the first step of Adam is the learning rate times the sign of the private gradient
     np.testing.assert_allclose(np.abs(moved), 0.05, atol=1e-4)
-
-
-def make_batch_norm() -> nn.Module:
-    return nn.Sequential(nn.BatchNorm1d(FEATURES), nn.Linear(FEATURES, CLASSES))
 
 
 def test_a_last_batch_of_one_that_batch_norm_cannot_take_is_refused_with_the_cure() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset
 
 from secure_clove.errors import ConfigError, DataError
-from secure_clove.learn.tasks import Examples, Source, TorchTask, resident_module
+from secure_clove.learn.tasks import Examples, Source, TorchTask, check_fit
 from tests.learn.builders import CLASSES, FEATURES, examples, make_linear, task
 
 
@@ -100,7 +100,7 @@ def test_a_model_that_does_not_fit_the_examples_is_refused(
     model: Callable[[], nn.Module], words: str
 ) -> None:
     with pytest.raises(DataError, match=words):
-        resident_module(task(model=model))
+        check_fit(task(), model())
 
 
 def test_a_regression_whose_output_would_broadcast_is_refused() -> None:
@@ -109,13 +109,7 @@ def test_a_regression_whose_output_would_broadcast_is_refused() -> None:
         model=lambda: nn.Linear(FEATURES, 1), train=(x, x[:, 0]), test=(x, x[:, 0]), loss="mse"
     )
     with pytest.raises(DataError, match="must agree"):
-        resident_module(made)
-
-
-def test_building_the_module_leaves_the_generator_of_torch_alone() -> None:
-    before = torch.get_rng_state()
-    resident_module(task())
-    assert torch.equal(before, torch.get_rng_state())
+        check_fit(made, made.model())
 
 
 def test_printing_examples_shows_none_of_them() -> None:

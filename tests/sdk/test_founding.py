@@ -52,7 +52,9 @@ def test_the_order_of_the_clients_does_not_matter() -> None:
 def test_a_federation_whose_clients_all_vanish_closes_with_the_models_there_are(
     algorithm: str, gifts: int
 ) -> None:
-    settings = Settings.model_validate({"algorithm": algorithm, "rounds": 1, "privacy": None})
+    settings = Settings.model_validate(
+        {"algorithm": algorithm, "clusters": 4, "rounds": 1, "privacy": None}
+    )
     config, initial = plan(settings, tiny_model())
     coordinator = Coordinator(SqlStore(None), SystemEntropy())
     name = coordinator.create(sign_config(config, KEY), initial)

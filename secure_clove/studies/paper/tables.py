@@ -1,131 +1,145 @@
-"""Rows of Tables 1 and 2 as text: measured here, printed in the paper, and the difference."""
+"""A sheet's rows as text: measured here, printed in the paper, and the difference."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from statistics import fmean, pstdev
+from dataclasses import dataclass
+from statistics import fmean
 
-from secure_clove.studies.paper.cells import ALGORITHMS, KINDS
-from secure_clove.studies.paper.published import (
-    ACCURACY,
-    ARI,
-    DATASETS,
-    FIRST_ROUND,
-    Figure,
-    Figures,
-)
-from secure_clove.studies.paper.study import Result
+from secure_clove.studies.paper.published import PUBLISHED, Figure, Place
+from secure_clove.studies.paper.sheet import Row, Sheet
+from secure_clove.studies.paper.wording import origin, spread, way
+from secure_clove.studies.play.result import Result
 
-Row = tuple[str, ...]
-Place = tuple[str, str, str]
+Line = tuple[str, ...]
 
-HEADS: dict[int, Row] = {
-    1: (
-        "cell",
-        "algorithm",
-        "test accuracy, %",
-        "paper",
-        "ours - paper",
-        "training accuracy, %",
-        "run",
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A column of a table.
+
+    Attributes:
+        head: Its title.
+        read: From a result to the number; None: there is none.
+        form: How it is printed.
+        absent: What stands where an event never happened.
+    """
+
+    head: str
+    read: Callable[[Result], float | None]
+    form: str
+    absent: str = "-"
+
+
+MEASURES = {
+    "accuracy": Measure(head="test accuracy, %", read=lambda r: _percent(r.accuracy), form=".1f"),
+    "loss": Measure(head="test loss", read=lambda r: r.loss, form=".4f"),
+    "ari": Measure(head="ARI", read=lambda r: r.ari, form=".2f"),
+    "ari_10": Measure(head="ARI in round 10", read=lambda r: r.ari_10, form=".2f"),
+    "first_round": Measure(
+        head="first round of ARI 0.9", read=lambda r: r.first_round, form=".1f", absent="never"
     ),
-    2: ("cell", "algorithm", "ARI", "paper", "ours - paper", "first round of 0.9", "paper", "run"),
+    "stable_round": Measure(
+        head="round of stability", read=lambda r: r.stable_round, form=".1f", absent="never"
+    ),
+    "models": Measure(head="models in use", read=lambda r: r.models, form=".1f"),
 }
-"""Columns of both tables. A run is its rounds, its seeds, and how clients trained."""
 
 
-def rows(number: int, results: Iterable[Result], *, with_missing: bool = False) -> list[Row]:
-    """Return a row for each cell and each way it was run, in the paper's order.
+def heads(sheet: Sheet) -> Line:
+    """Return the titles of the columns of a table."""
+    columns = [
+        head for name in sheet.measures for head in (MEASURES[name].head, "paper", "ours - paper")
+    ]
+    training = ["training accuracy, %"] if "accuracy" in sheet.measures else []
+    return ("data", "row", "algorithm", *columns, *training, "run")
 
-    Runs with other rounds or another preset are another row. Deviations are over seeds.
+
+def rows(sheet: Sheet, results: Iterable[Result], *, with_missing: bool = False) -> list[Line]:
+    """Return the lines of a table, one for each row and each way in which it was run.
+
+    Runs with other rounds, another preset or other counts of examples are other lines. Deviations
+    are over seeds, of the population as in the paper.
 
     Args:
-        number: 1 or 2.
+        sheet: A table.
         results: Of any cells.
-        with_missing: Whether a cell without a result has a row that says so.
+        with_missing: Whether a row without a result has a line that says so.
     """
-    ways: dict[Place, dict[tuple[int, str], list[Result]]] = defaultdict(lambda: defaultdict(list))
+    ways: dict[str, dict[tuple[str, int, str], list[Result]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for result in results:
         cell = result.cell
-        place = (cell.dataset, cell.kind, cell.algorithm)
-        ways[place][cell.rounds, cell.preset].append(result)
+        ways[origin(cell.setting)][cell.setting.name, cell.rounds, cell.preset].append(result)
     found = []
-    for place in places(number):
-        found += [_row(number, place, ways[place][way]) for way in sorted(ways[place])]
-        if with_missing and not ways[place]:
-            found.append(_unmeasured(number, place, "not run yet"))
+    for row in sheet.rows:
+        known = ways[origin(row.setting)]
+        found += [_line(sheet, row, known[key]) for key in sorted(known)]
+        if with_missing and not known:
+            found.append(_empty(sheet, row, "not run yet"))
     return found
 
 
 def reasons(results: Iterable[Result]) -> list[str]:
-    """Return a sentence for each cell that was not run, in some of its seeds at least."""
-    found = {(r.cell.dataset, r.cell.kind, r.cell.algorithm): r.reason for r in results if r.reason}
-    return [f"{' '.join(place)} was not run: {reason}" for place, reason in found.items()]
+    """Return a sentence for each setting that was not run, in some of its seeds at least."""
+    found = {r.cell.setting.name: r.reason for r in results if r.reason}
+    return [f"{name} was not run: {reason}" for name, reason in found.items()]
 
 
-def places(number: int) -> list[Place]:
-    """Return every cell of a table as data set, data mixing and algorithm."""
-    return [(d, k, a) for d in DATASETS for k in KINDS for a in ALGORITHMS[number]]
-
-
-def _row(number: int, place: Place, results: Sequence[Result]) -> Row:
+def _line(sheet: Sheet, row: Row, results: Sequence[Result]) -> Line:
     run = [result for result in results if result.reason is None]
     if not run:
-        return _unmeasured(number, place, "not run")
-    cell = run[0].cell
-    way = f"{_count(cell.rounds, 'round')}, {_count(len(run), 'seed')}, {cell.preset}"
-    if number == 1:
-        here = _values(run, lambda r: r.accuracy, scale=100)
-        training = _values(run, lambda r: r.training_accuracy, scale=100)
-        return (
-            *_named(place),
-            *_beside(here, ACCURACY, place, ".1f"),
-            _spread(training, ".1f"),
-            way,
+        return _empty(sheet, row, "not run")
+    columns = [text for name in sheet.measures for text in _beside(sheet, row, name, run)]
+    training = [value for r in run if (value := _percent(r.training_accuracy)) is not None]
+    trained = [spread(training, ".1f") if training else ""]
+    return (*_named(row), *columns, *(trained if "accuracy" in sheet.measures else ()), way(run))
+
+
+def _empty(sheet: Sheet, row: Row, words: str) -> Line:
+    columns = [
+        text
+        for name in sheet.measures
+        for text in (words, _printed(_figure(sheet, row, name), MEASURES[name].form), "")
+    ]
+    training = [""] if "accuracy" in sheet.measures else []
+    return (*_named(row), *columns, *training, "")
+
+
+def _named(row: Row) -> Line:
+    return row.setting.dataset, row.name, row.setting.algorithm
+
+
+def _beside(sheet: Sheet, row: Row, name: str, run: Sequence[Result]) -> Line:
+    measure, figure = MEASURES[name], _figure(sheet, row, name)
+    here = [value for result in run if (value := measure.read(result)) is not None]
+    if not here:
+        return measure.absent, _printed(figure, measure.form), ""
+    partly = f" ({len(here)} of {len(run)} seeds)" if len(here) < len(run) else ""
+    difference = (
+        "" if figure is None or figure.is_never else f"{fmean(here) - figure.mean:+{measure.form}}"
+    )
+    return f"{spread(here, measure.form)}{partly}", _printed(figure, measure.form), difference
+
+
+def _figure(sheet: Sheet, row: Row, measure: str) -> Figure | None:
+    setting = row.setting
+    return PUBLISHED.get(
+        Place(
+            table=sheet.table,
+            dataset=setting.dataset,
+            row=row.name,
+            algorithm=setting.algorithm,
+            measure=measure,
         )
-    here = _values(run, lambda r: r.ari)
-    first = _values(run, lambda r: r.first_round)
-    reached = _spread(first, ".1f") if first else "never"
-    partly = f" ({len(first)} of {len(run)} seeds)" if 0 < len(first) < len(run) else ""
-    printed = _printed(FIRST_ROUND.get(place), ".1f", absent="never")
-    return (*_named(place), *_beside(here, ARI, place, ".2f"), f"{reached}{partly}", printed, way)
-
-
-def _unmeasured(number: int, place: Place, words: str) -> Row:
-    if number == 1:
-        printed = _printed(ACCURACY.get(place), ".1f")
-        return (*_named(place), words, printed, "", "", "")
-    first = _printed(FIRST_ROUND.get(place), ".1f", absent="never")
-    return (*_named(place), words, _printed(ARI.get(place), ".2f"), "", "", first, "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _named(place: Place) -> Row:
-    dataset, kind, algorithm = place
-    return f"{dataset} {kind}", algorithm
-
-
-def _values(
-    results: Sequence[Result], read: Callable[[Result], float | None], *, scale: float = 1
-) -> list[float]:
-    return [scale * value for value in map(read, results) if value is not None]
-
-
-def _beside(here: Sequence[float], figures: Figures, place: Place, form: str) -> Row:
-    figure = figures[place]
-    return (
-        _spread(here, form),
-        _printed(figure, form),
-        format(fmean(here) - figure.mean, f"+{form}"),
     )
 
 
-def _spread(values: Sequence[float], form: str) -> str:
-    mean = format(fmean(values), form)
-    return f"{mean} ± {pstdev(values):{form}}" if len(values) > 1 else mean
+def _printed(figure: Figure | None, form: str) -> str:
+    if figure is None:
+        return ""
+    return "never" if figure.is_never else f"{figure.mean:{form}} ± {figure.deviation:{form}}"
 
 
-def _printed(figure: Figure | None, form: str, *, absent: str = "") -> str:
-    return absent if figure is None else f"{figure.mean:{form}} ± {figure.deviation:{form}}"
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share

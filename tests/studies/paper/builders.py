@@ -1,54 +1,48 @@
-"""A cell on a few small images, and the sets it is cut from."""
+"""Results of made-up runs."""
 
-import numpy as np
-
-from secure_clove.data.dataset import Dataset, Part, Provenance
-from secure_clove.data.federation import Federation
-from secure_clove.data.partition import partition
-from secure_clove.foundation.seeds import stream
-from secure_clove.studies.paper.cells import Cell
-
-CLUSTERS = 2
+from secure_clove.studies.paper.catalogue import SHEETS
+from secure_clove.studies.paper.sheet import Row, Sheet
+from secure_clove.studies.play.cell import Cell
+from secure_clove.studies.play.result import Result
 
 
-def images(per_class: int) -> Dataset:
-    """Return grey images of ten classes, each a bright row of its own in noise."""
-    rng = stream(0, "images")
-    y = np.arange(10 * per_class) % 10
-    x = rng.integers(0, 60, size=(len(y), 1, 28, 28)).astype(np.uint8)
-    x[np.arange(len(y)), 0, 2 * y + 4] = 250
-    provenance = Provenance(
-        dataset="mnist", distribution="made up", home="none", files=(), verified=True
+def sheet(name: str = "table 1") -> Sheet:
+    """Return a sheet of the catalogue."""
+    return SHEETS[name]
+
+
+def row(
+    name: str = "table 1",
+    *,
+    dataset: str = "mnist",
+    kind: str = "label-skew-1",
+    algorithm: str = "clove",
+) -> Row:
+    """Return one row of a sheet."""
+    (found,) = (
+        row
+        for row in sheet(name).rows
+        if (row.setting.dataset, row.name, row.setting.algorithm) == (dataset, kind, algorithm)
     )
-    return Dataset(
-        train=Part(x=x, y=y.astype(np.int64)),
-        test=None,
-        classes=tuple("0123456789"),
-        unit=255.0,
-        provenance=provenance,
-    )
+    return found
 
 
-def federation() -> Federation:
-    """Return six clients in two clusters."""
-    return partition(
-        images(40),
-        kind="label-skew-1",
-        clusters=CLUSTERS,
-        clients_per_cluster=3,
-        examples=16,
-        test_examples=6,
-        seed=0,
-    )
+def cell(of: Row | None = None, *, rounds: int = 100, seed: int = 0) -> Cell:
+    """Return a run of a row."""
+    return Cell(setting=(of or row()).setting, seed=seed, rounds=rounds, preset="authors")
 
 
-def cell(*, algorithm: str = "clove", rounds: int = 3, seed: int = 0) -> Cell:
-    """Return a cell of the MNIST column."""
-    return Cell(
-        dataset="mnist",
-        kind="label-skew-1",
-        algorithm=algorithm,
-        seed=seed,
-        rounds=rounds,
-        preset="authors",
+def result(of: Row | None = None, *, rounds: int = 100, seed: int = 0) -> Result:
+    """Return a run that went as it should."""
+    return Result(
+        cell=cell(of, rounds=rounds, seed=seed),
+        accuracy=0.99,
+        training_accuracy=1.0,
+        loss=0.01,
+        ari=1.0,
+        ari_10=1.0,
+        first_round=2,
+        stable_round=4,
+        models=5,
+        curve=(0.1, 1.0),
     )

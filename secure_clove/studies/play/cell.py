@@ -1,0 +1,143 @@
+"""What a study plays: data, clients, model and algorithm, then a seed and a number of rounds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+from secure_clove.algorithms.base import Algorithm
+from secure_clove.algorithms.registry import build
+from secure_clove.data.synthetic import DIMENSION
+from secure_clove.engine.plan import TrainingPlan
+from secure_clove.errors import ConfigError
+from secure_clove.learn.architectures import build_model
+from secure_clove.learn.models import MakeModel
+from secure_clove.learn.presets import PRESETS, training_preset
+
+Target = Literal["classes", "input", "numbers"]
+"""What a model predicts: classes, its own input (an autoencoder), or numbers (a regression)."""
+
+Option = bool | int | float | str
+
+GRADIENT_STEP = 1.0
+"""Learning rate of one step of gradient averaging."""
+
+REGRESSION = "regression"
+"""Name of the data set that is drawn, not read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A federation, all but its seed.
+
+    Attributes:
+        dataset: A name of the catalogue, or `REGRESSION`.
+        kind: A kind of partition; for `REGRESSION`, the least distance of two optima.
+        algorithm: A name of the registry.
+        model: A name of the architectures.
+        clients: Count of clients.
+        clusters: Count of planted clusters, of equal numbers of clients.
+        examples: Training examples of each client; None: what the partition finds.
+        test_examples: Held-out examples of each; None: what the partition holds out.
+        target: What the model predicts.
+        models: Count K of models, or the largest to consider; None: `clusters`.
+        options: Of the algorithm, beside its defaults.
+        participation: Share of the clients drawn for a round, in (0, 1].
+        starts: Whether the initial models are ``different`` or the ``same``.
+        training: As the ``preset`` says, or one ``gradient`` step, so that averaging models is
+            averaging gradients (Option II).
+        label: Tells settings of one data set, kind and algorithm apart.
+    """
+
+    dataset: str
+    kind: str
+    algorithm: str
+    model: str
+    clients: int
+    clusters: int
+    examples: int | None
+    test_examples: int | None = None
+    target: Target = "classes"
+    models: int | None = None
+    options: Mapping[str, Option] = field(default_factory=dict, hash=False)
+    participation: float = 1.0
+    starts: Literal["different", "same"] = "different"
+    training: Literal["preset", "gradient"] = "preset"
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be played.
+
+        Raises:
+            ConfigError: which.
+        """
+        if self.clients < 1 or self.clusters < 1 or self.clients % self.clusters:
+            raise ConfigError(
+                f"{self.clients} clients do not make {self.clusters} clusters of equal size"
+            )
+        if not 0 < self.participation <= 1:
+            raise ConfigError(f"participation={self.participation} is not in (0, 1]")
+
+    @property
+    def name(self) -> str:
+        """Data, kind, algorithm and label, as the stem of file names."""
+        return "-".join(filter(None, (self.dataset, self.kind, self.algorithm, self.label)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One run.
+
+    Attributes:
+        setting: What is played.
+        seed: Of partition, initial models, the algorithm's choices, batches and participants.
+        rounds: How many are played; the paper plays 100.
+        preset: How clients train: ``authors`` or ``paper``.
+    """
+
+    setting: Setting
+    seed: int
+    rounds: int
+    preset: str
+
+    def __post_init__(self) -> None:
+        """Refuse a run that cannot be.
+
+        Raises:
+            ConfigError: which value.
+        """
+        if self.preset not in PRESETS:
+            raise ConfigError(f"no preset '{self.preset}'; choose one of {', '.join(PRESETS)}")
+        if self.rounds < 1 or self.seed < 0:
+            raise ConfigError("rounds count from 1 and seeds from 0")
+
+    @property
+    def name(self) -> str:
+        """The setting's name with the run's, as the stem of its files."""
+        return f"{self.setting.name}-{self.preset}-rounds-{self.rounds}-seed-{self.seed}"
+
+
+def make_model(setting: Setting) -> MakeModel:
+    """Return what makes the models of a setting."""
+    sizes = (DIMENSION,) if setting.dataset == REGRESSION else ()
+    return partial(build_model, setting.model, *sizes)
+
+
+def training_plan(cell: Cell) -> TrainingPlan:
+    """Return how the clients of a cell train."""
+    if cell.setting.training == "gradient":
+        return TrainingPlan(learning_rate=GRADIENT_STEP)
+    return training_preset(cell.preset, cell.setting.model)
+
+
+def make_algorithm(cell: Cell, parameters: int) -> Algorithm[Any, Any]:
+    """Return the algorithm of a cell for models of ``parameters`` numbers."""
+    setting = cell.setting
+    return build(
+        setting.algorithm,
+        parameters=parameters,
+        clusters=setting.models or setting.clusters,
+        seed=cell.seed,
+        smallest=1,
+        options=setting.options,
+    )

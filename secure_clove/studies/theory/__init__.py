@@ -1,0 +1,1 @@
+"""CLoVE's theory measured: separation, one-shot recovery and exponential convergence."""

@@ -1,0 +1,1 @@
+"""The engine of studies: its rounds, its workers and its files."""
