@@ -79,6 +79,9 @@ def join(
     min_cohort: Annotated[int, typer.Option(help="Fewest clients in a sum.")] = 3,
     federation_key: Annotated[str | None, typer.Option(help="Public federation key, hex.")] = None,
     model: Annotated[Path | None, typer.Option(help="Takes the final model, safetensors.")] = None,
+    one_at_a_time: Annotated[
+        bool, typer.Option("--one-at-a-time", help="Hold one model in memory, not all K.")
+    ] = False,
 ) -> None:
     """Train a linear classifier on this site's data with everybody else's help."""
     from secure_clove.engine.policy import Policy
@@ -98,7 +101,13 @@ def join(
         task = linear_task(data, classes)
         with terminal_watch(err) as watch:
             site = FederatedClient(
-                url, identity, policy, federation=federation, token=token, watch=watch
+                url,
+                identity,
+                policy,
+                federation=federation,
+                token=token,
+                watch=watch,
+                one_at_a_time=one_at_a_time,
             )
             result = site.run(task)
         if model is not None:

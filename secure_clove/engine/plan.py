@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from secure_clove.algorithms import registry
-from secure_clove.algorithms.base import Algorithm, Content, Exchange, Use
+from secure_clove.algorithms.base import Algorithm, Content, Exchange, Reveal, Use
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.codec import encode
 from secure_clove.foundation.ids import Digest, FederationId, digest
@@ -174,7 +174,7 @@ class Config:
                 "here; set steps and rate instead of epochs and batch_size"
             )
         for exchange in self.build().exchanges:
-            ring_bits(self, exchange, MOST_CLIENTS)
+            ring_bits(self, exchange, MOST_CLIENTS if exchange.reveal is Reveal.SUM else 1)
 
     @property
     def hash(self) -> Digest:
