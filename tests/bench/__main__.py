@@ -201,7 +201,8 @@ def main() -> None:
         "loss_matrix": loss_matrix("paper-cnn", (1, 28, 28)),
         "loss_matrix_mlp": loss_matrix("amazon-mlp", (5000,)),
         "sim_overhead": ratio(*studies.sim_overhead()),
-        "bookkeeping_1000": studies.bookkeeping(clients=1000),
+        "bookkeeping_1000": studies.bookkeeping(clients=1000, examples=500),
+        "bookkeeping_1000_small": studies.bookkeeping(clients=1000, examples=100),
         "memory_growth": studies.growth(few=100, many=1000),
         "import_ratio": importing(),
         "import_seconds": median(

@@ -28,6 +28,7 @@ COMMANDS = [
     ("data", "list"),
     ("study",),
     ("study", "paper"),
+    ("study", "theory"),
     ("surface",),
 ]
 NOWHERE = "http://127.0.0.1:9"

@@ -20,7 +20,7 @@ from secure_clove.engine.ports import Trainer
 from secure_clove.errors import DataError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.seeds import SimulatedEntropy
-from secure_clove.foundation.trees import Tree, Vector
+from secure_clove.foundation.trees import Tree, Vector, flatten
 from secure_clove.learn.executions import Execution, Executions
 from secure_clove.learn.learner import TorchLearner
 from secure_clove.learn.losses import Score
@@ -105,7 +105,7 @@ class Station:
                     each[client] = reply
                     continue
                 with _named(client, turn.round):
-                    tally.add(group, reply)
+                    tally.add(group, flatten(reply, exchange.layout))
         return Answers(owns=owns, each=each, sums=tally.sums, counts=tally.counts)
 
     def score(

@@ -21,7 +21,7 @@ from secure_clove.errors import DataError
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.seeds import stream
-from secure_clove.foundation.trees import Vector
+from secure_clove.foundation.trees import Layout, Vector, unflatten
 from secure_clove.learn.executions import Executions
 from secure_clove.learn.losses import Score
 from secure_clove.learn.models import initial, parameter_count
@@ -175,7 +175,7 @@ class Table:
             turn = self._turn(exchange)
             answers = self._timed(partial(self._crew.play, turn))
             self._owns.update(answers.owns)
-            self._state = exchange.fold(self._state, _replies(answers))
+            self._state = exchange.fold(self._state, _replies(answers, exchange.layout))
         return cohort
 
     def _cohort(self) -> tuple[ClientId, ...]:
@@ -237,9 +237,6 @@ def _alike(setting: Setting, count: int) -> int:
     return min(clusters, count) if setting.starts == "same" else 1
 
 
-def _replies(answers: Answers) -> Replies:
-    sums = {
-        group: {name: np.float64(STEP) * values for name, values in total.items()}
-        for group, total in answers.sums.items()
-    }
+def _replies(answers: Answers, layout: Layout) -> Replies:
+    sums = {group: unflatten(np.float64(STEP) * total, layout) for group, total in answers.sums.items()}
     return Replies(each=answers.each, sums=sums, counts=answers.counts)

@@ -2,23 +2,21 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from secure_clove.errors import DataError
 from secure_clove.foundation.ids import ClientId
-from secure_clove.foundation.trees import Tree
-
-N = TypeVar("N", np.float64, np.int64)
+from secure_clove.foundation.trees import Tree, Vector
 
 STEP = 2.0**-32
 """Grid of summed replies. Whole numbers add up alike in every order, so the models do not depend on
 how many workers there are."""
 
-Whole = Mapping[str, NDArray[np.int64]]
-"""A tree in units of `STEP`."""
+Whole = NDArray[np.int64]
+"""A flattened tree in units of `STEP`."""
 
 ROOM = 2**62
 """Bound of a number on the grid, 2^30 in units of 1: far above examples times weights. Two numbers
@@ -67,7 +65,7 @@ class Answers:
     Attributes:
         owns: What each client remembers now.
         each: Replies that are handed over as they are.
-        sums: Sums of the others by group, whole numbers in units of `STEP`.
+        sums: Sums of the others by group, flattened, whole numbers in units of `STEP`.
         counts: Clients in each sum.
     """
 
@@ -84,14 +82,15 @@ class Tally:
         self.sums: dict[int, Whole] = {}
         self.counts: dict[int, int] = {}
 
-    def add(self, group: int, reply: Tree) -> None:
-        """Add one client's reply to its group.
+    def add(self, group: int, reply: Vector) -> None:
+        """Add one client's reply, flattened, to its group.
 
         Raises:
             DataError: a number is too large for the grid.
         """
-        whole = {name: _on_grid(values) for name, values in reply.items()}
-        self.merge(group, whole, count=1)
+        steps = np.rint(reply / STEP)
+        _check(steps)
+        self.merge(group, steps.astype(np.int64), count=1)
 
     def merge(self, group: int, total: Whole, *, count: int) -> None:
         """Add a sum of ``count`` replies, in units of `STEP`.
@@ -99,24 +98,16 @@ class Tally:
         Raises:
             DataError: the sum is too large for the grid.
         """
-        before = self.sums.get(group)
-        self.sums[group] = total if before is None else _added(before, total)
+        if group in self.sums:
+            total = self.sums[group] + total
+            _check(total)
+        self.sums[group] = total
         self.counts[group] = self.counts.get(group, 0) + count
 
 
-def _added(left: Whole, right: Whole) -> Whole:
-    return {name: _within(left[name] + right[name]) for name in left}
-
-
-def _on_grid(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    return _within(np.rint(values / STEP)).astype(np.int64)
-
-
-def _within(values: NDArray[N]) -> NDArray[N]:
-    found = np.asarray(values)
-    if found.size and not (found.min() > -ROOM and found.max() < ROOM):
+def _check(steps: Vector | Whole) -> None:
+    if steps.size and not (steps.min() > -ROOM and steps.max() < ROOM):
         raise DataError("updates add up to over 2^30; training diverged, lower the learning rate")
-    return found
 
 
 def merged(parts: Iterable[Answers]) -> Answers:

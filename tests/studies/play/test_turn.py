@@ -9,24 +9,17 @@ from hypothesis import strategies as st
 
 from secure_clove.errors import DataError
 from secure_clove.foundation.ids import ClientId
-from secure_clove.foundation.trees import Tree
+from secure_clove.foundation.trees import Vector
 from secure_clove.studies.play.turn import STEP, Answers, Seat, Tally, Turn, merged
 from tests.builders import names
 
-Grouped = list[tuple[int, Tree]]
+Grouped = list[tuple[int, Vector]]
 
 numbers = st.floats(-(2.0**20), 2.0**20, allow_nan=False)
 
 
-def tree(values: list[float], count: float) -> Tree:
-    return {"update": np.array(values), "examples": np.array(count)}
-
-
 replies = st.lists(
-    st.tuples(
-        st.integers(0, 2),
-        st.builds(tree, st.lists(numbers, min_size=2, max_size=2), numbers),
-    ),
+    st.tuples(st.integers(0, 2), st.lists(numbers, min_size=3, max_size=3).map(np.array)),
     max_size=8,
 )
 
@@ -43,11 +36,8 @@ def answers(found: Grouped) -> Answers:
     return Answers(owns={}, sums=tally.sums, counts=tally.counts)
 
 
-def listed(found: Answers | Tally) -> dict[int, tuple[int, dict[str, Any]]]:
-    return {
-        group: (found.counts[group], {name: values.tolist() for name, values in total.items()})
-        for group, total in found.sums.items()
-    }
+def listed(found: Answers | Tally) -> dict[int, tuple[int, list[int]]]:
+    return {group: (found.counts[group], sum_.tolist()) for group, sum_ in found.sums.items()}
 
 
 @given(replies, st.randoms(use_true_random=False))
@@ -67,15 +57,15 @@ def test_sums_are_equal_for_any_number_of_workers(found: Grouped, workers: int) 
 def test_a_sum_is_the_sum_up_to_half_a_step_a_reply(found: Grouped) -> None:
     tally = tallied(found)
     for group, total in tally.sums.items():
-        exact = np.sum([reply["update"] for number, reply in found if number == group], axis=0)
-        assert np.abs(total["update"] * STEP - exact).max() <= STEP * tally.counts[group]
+        exact = np.sum([reply for number, reply in found if number == group], axis=0)
+        assert np.abs(total * STEP - exact).max() <= STEP * tally.counts[group]
 
 
 @given(replies)
 def test_adding_leaves_the_replies_as_they_were(found: Grouped) -> None:
-    before = [(group, reply["update"].tolist()) for group, reply in found]
+    before = [(group, reply.tolist()) for group, reply in found]
     tallied(found)
-    assert [(group, reply["update"].tolist()) for group, reply in found] == before
+    assert [(group, reply.tolist()) for group, reply in found] == before
 
 
 @given(replies, replies)
@@ -89,14 +79,14 @@ def test_merging_leaves_the_parts_as_they_were(left: Grouped, right: Grouped) ->
 @pytest.mark.parametrize("value", [2.0**30, -(2.0**30), 1e60, np.inf, np.nan])
 def test_a_number_too_large_for_the_grid_is_refused(value: float) -> None:
     with pytest.raises(DataError, match="diverged"):
-        Tally().add(0, {"update": np.array([0.0, value])})
+        Tally().add(0, np.array([0.0, value]))
 
 
 def test_a_sum_too_large_for_the_grid_is_refused() -> None:
     tally = Tally()
-    tally.add(0, {"update": np.array([0.9 * 2**30])})
+    tally.add(0, np.array([0.9 * 2**30]))
     with pytest.raises(DataError, match="diverged"):
-        tally.add(0, {"update": np.array([0.9 * 2**30])})
+        tally.add(0, np.array([0.9 * 2**30]))
 
 
 def test_a_turn_of_some_clients_has_their_seats() -> None:
