@@ -40,6 +40,7 @@ SETTINGS = {
     "ytick.color": MUTED,
     "grid.color": GRID,
 }
+MARGIN = 10.0  # points around a drawing that stands alone
 WIDTH = 5.2  # inches: 374 units, so that type stays readable on a phone
 SVG = "{http://www.w3.org/2000/svg}"
 LINK = "{http://www.w3.org/1999/xlink}href"
@@ -147,6 +148,21 @@ def _prune(root: ElementTree.Element) -> None:
             holds_style = child.tag == f"{SVG}defs" and child.find(f"{SVG}style") is not None
             if child.tag == f"{SVG}metadata" or holds_style:
                 parent.remove(child)
+
+
+def standalone(svg: str) -> str:
+    """Return an element of `Drawing` as a document of its own, on a light ground."""
+    root = ElementTree.fromstring(svg)  # noqa: S314  our own renderer's output
+    _, _, width, height = map(float, root.attrib["viewBox"].split())
+    box = (-MARGIN, -MARGIN, width + 2 * MARGIN, height + 2 * MARGIN)
+    place = dict(zip(("x", "y", "width", "height"), map("{:g}".format, box), strict=True))
+    paper = ElementTree.Element("rect", place | {"fill": SURFACE})
+    root.insert(2, paper)  # behind title and description
+    root.set("viewBox", " ".join(place.values()))
+    root.set("xmlns", "http://www.w3.org/2000/svg")
+    root.set("width", f"{box[2]:g}pt")
+    root.set("height", f"{box[3]:g}pt")
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 def _make_ids_unique(root: ElementTree.Element, name: str) -> None:

@@ -357,6 +357,5 @@ def test_the_figure_stands_alone_and_asks_for_nothing_from_elsewhere(tmp_path: P
     text = path.read_text()
     assert path.name == FIGURE
     assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314
-    assert "prefers-color-scheme: dark" in text
     assert "url(http" not in text
     assert 'href="http' not in text

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from statistics import fmean
-from xml.etree import ElementTree
 
 from secure_clove.errors import ConfigError
 from secure_clove.studies.paper.curves import draw_curves
@@ -11,7 +10,7 @@ from secure_clove.studies.paper.sheet import Sheet
 from secure_clove.studies.paper.shown import Shown, first_reached, last_index, shown
 from secure_clove.studies.paper.wording import way
 from secure_clove.studies.play.result import REACHED, Result
-from secure_clove.studies.svg import SURFACE
+from secure_clove.studies.svg import standalone
 
 Line = tuple[str, ...]
 
@@ -37,7 +36,7 @@ def draw(sheet: Sheet, results: Iterable[Result]) -> str:
     Raises:
         ConfigError: the sheet is a table, or a heat map is not square.
     """
-    return _document(_DRAWN[_measure(sheet)](sheet, shown(sheet, results)))
+    return standalone(_DRAWN[_measure(sheet)](sheet, shown(sheet, results)))
 
 
 def figure_heads(sheet: Sheet) -> Line:
@@ -89,14 +88,3 @@ def _line(measure: str, line: Shown) -> Line:
 def _models(line: Shown) -> str:
     counts = [run.models for run in line.runs if run.models is not None]
     return f"{fmean(counts):.1f}".removesuffix(".0") if counts else "-"
-
-
-def _document(svg: str) -> str:
-    root = ElementTree.fromstring(svg)  # noqa: S314  our own renderer's output
-    _, _, width, height = map(float, root.attrib["viewBox"].split())
-    paper = ElementTree.Element("rect", {"width": "100%", "height": "100%", "fill": SURFACE})
-    root.insert(2, paper)  # behind title and description
-    root.set("xmlns", "http://www.w3.org/2000/svg")
-    root.set("width", f"{width:g}pt")
-    root.set("height", f"{height:g}pt")
-    return ElementTree.tostring(root, encoding="unicode") + "\n"

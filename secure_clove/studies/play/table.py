@@ -238,5 +238,7 @@ def _alike(setting: Setting, count: int) -> int:
 
 
 def _replies(answers: Answers, layout: Layout) -> Replies:
-    sums = {group: unflatten(np.float64(STEP) * total, layout) for group, total in answers.sums.items()}
+    sums = {
+        group: unflatten(np.float64(STEP) * total, layout) for group, total in answers.sums.items()
+    }
     return Replies(each=answers.each, sums=sums, counts=answers.counts)

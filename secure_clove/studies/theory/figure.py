@@ -1,10 +1,8 @@
 """The study of the theory as one figure: recovery in one shot, and models and clusters by round."""
 
 from collections.abc import Callable, Iterable, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
-from xml.etree import ElementTree
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
@@ -17,11 +15,10 @@ from secure_clove.studies.svg import (
     MUTED,
     ORANGE,
     RED,
-    SURFACE,
-    VARIABLES,
     VIOLET,
     YELLOW,
     Drawing,
+    standalone,
 )
 from secure_clove.studies.theory.measures import noise_floor
 from secure_clove.studies.theory.results import Convergence, OneShot, TheoryResult
@@ -31,9 +28,6 @@ RAMP = (VIOLET, BLUE, GREEN, YELLOW, ORANGE, RED)
 """Colours of an ordered series, from the largest separation or count to the smallest."""
 
 DASHES = (0, (3, 2))
-
-MARGIN = 10.0
-"""Of the file that stands alone, in points."""
 
 
 def theory_figure(result: TheoryResult) -> str:
@@ -68,8 +62,6 @@ def theory_figure(result: TheoryResult) -> str:
 def write_figure(folder: Path, result: TheoryResult) -> Path:
     """Write the figure into ``folder`` as a file that stands alone, and return its path.
 
-    It is light or dark as its reader is.
-
     Raises:
         StoreError: the folder cannot be written.
     """
@@ -80,24 +72,6 @@ def write_figure(folder: Path, result: TheoryResult) -> Path:
     except OSError as error:
         raise StoreError(f"{folder} cannot be used: {error.strerror}") from error
     return path
-
-
-def standalone(svg: str) -> str:
-    """Return an element of `Drawing` as a document with the colours of the report's page."""
-    root = ElementTree.fromstring(svg)  # noqa: S314  our own renderer's output
-    sheet = files("secure_clove.studies").joinpath("templates/report.css").read_text("utf-8")
-    style = ElementTree.Element("style")
-    style.text = sheet.partition("* {")[0]  # the variables, light and dark
-    page = f"var({VARIABLES[SURFACE]}, {SURFACE})"
-    _, _, width, height = map(float, root.attrib["viewBox"].split())
-    box = [-MARGIN, -MARGIN, width + 2 * MARGIN, height + 2 * MARGIN]
-    place = dict(zip(("x", "y", "width", "height"), map("{:g}".format, box), strict=True))
-    root.set("viewBox", " ".join(place.values()))
-    paper = ElementTree.Element("rect", place | {"fill": page})
-    for number, element in enumerate((style, paper), 2):  # behind title and description
-        root.insert(number, element)
-    root.set("xmlns", "http://www.w3.org/2000/svg")
-    return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 def _shots(axes: Axes, lines: Sequence[OneShot]) -> None:
