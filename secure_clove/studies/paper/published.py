@@ -5,7 +5,7 @@ Its head tells the data sets and the measures; columns are every data set of the
 of the next. A row tells its name, the algorithm, its line of clove.txt and its cells, where never
 is the paper's dash. To add a baseline is to add its lines.
 
-Source: clove.txt, Tables 1-5 and 8-17.
+Source: clove.txt, Tables 1-5 and 8-17, and D.1.4.
 """
 
 from collections.abc import Iterator, Mapping
@@ -44,7 +44,7 @@ class Place:
     """Which printed cell.
 
     Attributes:
-        table: Number of the paper's table.
+        table: Number of the paper's table; 0 for a figure in its text.
         dataset: Name in this library's catalogue.
         row: Kind of partition (Tables 1-5, 8-13), participation such as ``rho-0.1`` (14), count
             such as ``clients-50`` (15, 16) or variant such as ``no-matching`` (17).
@@ -217,6 +217,9 @@ original       clove  1245  58.3±1.4
 no-matching    clove  1246  55.8±0.6
 agglomerative  clove  1247  59.3±1.5
 square-root    clove  1248  58.1±3.3
+
+table 0 | femnist | accuracy
+writers  clove  1116  68.2±1.3
 """
 
 PUBLISHED: Mapping[Place, Figure] = {

@@ -101,7 +101,15 @@ def of(table: int) -> list[tuple[Place, Figure]]:
 
 
 def test_the_tables_are_those_that_the_study_reproduces() -> None:
-    assert {place.table for place in PUBLISHED} == set(COLUMNS)
+    assert {place.table for place in PUBLISHED} == {0, *COLUMNS}
+
+
+@needs_paper
+def test_a_figure_of_the_text_stands_in_its_sentence() -> None:
+    ((place, figure),) = of(0)
+    assert (place.dataset, place.row) == ("femnist", "writers")
+    assert "FEMNIST" in LINES[figure.line - 1]
+    assert printed(figure.line) == [(figure.mean, figure.deviation)]
 
 
 @needs_paper
