@@ -29,7 +29,9 @@ def main() -> None:
 def paper(
     table: Annotated[
         str | None,
-        typer.Option(help="1 to 5 or 8 to 17; evaluated-first, femnist or unknown-k.", metavar="TABLE"),
+        typer.Option(
+            help="1 to 5 or 8 to 17; evaluated-first, femnist or unknown-k.", metavar="TABLE"
+        ),
     ] = None,
     figure: Annotated[int | None, typer.Option(help="2 to 7.", min=2, max=7)] = None,
     dataset: Annotated[
