@@ -108,6 +108,10 @@ class PointLearner:
         return self.held_out if np.linalg.norm(model - self.point) <= self.reach else 0
 
 
+COIN = bytes(range(32))
+"""In the place of what falls in a session."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Room:
     """An algorithm and its clients around one table, without engine, noise or masks.
@@ -152,6 +156,8 @@ class Room:
         own = self.owns.get(client, self.algorithm.enrol())
         ask = exchange.ask(self.state, client)
         self.owns[client], tree = exchange.work(own, ask, self.learners[client])
+        if exchange.toss is not None:
+            tree = exchange.toss(self.owns[client], COIN)
         return unflatten(flatten(tree, exchange.layout), exchange.layout)
 
     def replies(self, exchange: Exchange[Any, Any], lost: Collection[ClientId] = ()) -> Replies:
@@ -171,7 +177,7 @@ def summed(exchange: Exchange[Any, Any], replies: Mapping[ClientId, tuple[int, T
         totals[group] = totals.get(group, 0.0) + flatten(tree, exchange.layout)
         counts[group] = counts.get(group, 0) + 1
     sums = {group: unflatten(total, exchange.layout) for group, total in totals.items()}
-    return Replies(sums=sums, counts=counts)
+    return Replies(sums=sums, counts=counts, coins=dict.fromkeys(sums, COIN))
 
 
 def room(

@@ -44,6 +44,8 @@ class Content(Enum):
     UPDATE = "update"  # a model difference times the number of examples
     COUNT = "count"  # an integer from 0 to the largest data set a client may have
     HELD_OUT = "held-out"  # such an integer counted over held-out examples, hence noised
+    FEATURE = "feature"  # a number in [-1, 1] computed from a noised embedding
+    MOMENT = "moment"  # a number of a noised embedding, or the product of two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +112,13 @@ class Replies:
         each: Reply of every client that answered (`Reveal.EACH`).
         sums: Sum over every group that completed (`Reveal.SUM`).
         counts: Clients in each of these sums.
+        coins: Of each of these sums, 32 bytes that nobody chose (protocol.md, R1.6).
     """
 
     each: Mapping[ClientId, Tree] = field(default_factory=dict)
     sums: Mapping[int, Tree] = field(default_factory=dict)
     counts: Mapping[int, int] = field(default_factory=dict)
+    coins: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,10 +131,15 @@ class Exchange(Generic[S, C]):
         uses: How the clients' data are touched.
         parts: Contents of one client's reply.
         at_most: Most times one client answers it in a federation; None is once a round.
+        allowance: Exchanges of one allowance are answered `at_most` times all together; empty:
+            each has its own.
         cohort: Who is asked, given the state.
         group: Which sum a client's reply belongs to.
         ask: What a client is sent; coordinator side, pure.
         work: From the client's state, the ask and its data to its next state and its reply.
+        toss: From the client's next state and the session's coin to the reply, where that depends
+            on the coin; `work` then returns an empty one. It touches no data. Masked sums only:
+            the coin falls when the cohort's keys are known.
         fold: From the state and the replies to the next state; coordinator side, pure.
     """
 
@@ -144,6 +153,8 @@ class Exchange(Generic[S, C]):
     work: Callable[[C, Tree, Learner], tuple[C, Tree]]
     fold: Callable[[S, Replies], S]
     at_most: int | None = None
+    allowance: str = ""
+    toss: Callable[[C, bytes], Tree] | None = None
 
     @property
     def layout(self) -> Layout:

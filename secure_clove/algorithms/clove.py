@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from secure_clove.algorithms import sharing
-from secure_clove.algorithms.averaging import TRAINING, accuracy, averaged, trained, training_parts
+from secure_clove.algorithms.averaging import TRAINING, accuracy, trained, training_parts
 from secure_clove.algorithms.base import (
     Content,
     Exchange,
@@ -265,7 +265,7 @@ class Clove:
         return CloveOwn(history=history), reply
 
     def _average(self, state: CloveState, replies: Replies) -> CloveState:
-        table = self._averaged(state.table, replies.sums)
+        table = sharing.averaged_table(state.table, replies.sums, shared=self.shared_parameters)
         heard = sum(replies.counts.values())
         declared = sum(float(total["stable"]) for total in replies.sums.values())
         share = declared / len(state.cohort) if heard else None
@@ -279,17 +279,6 @@ class Clove:
         if state.is_settled or share is None or share < self.stable_share:
             return trained_state
         return self._settled(trained_state)
-
-    def _averaged(self, table: Vector, sums: Mapping[int, Tree]) -> Vector:
-        """Average each model over its cluster (line 22), the shared part over all clusters."""
-        moved, front = table.copy(), table[0, : self.shared_parameters]
-        for number, total in sums.items():
-            moved[number] = averaged(table[number], total)
-        return (
-            sharing.fronted(sharing.averaged_front(front, sums), moved)
-            if len(front) and sums
-            else moved
-        )
 
     def _settled(self, state: CloveState) -> CloveState:
         """End the clustering; whoever was away is placed anew on its return (line 15)."""

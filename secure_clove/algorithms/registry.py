@@ -9,6 +9,7 @@ from secure_clove.algorithms.base import Algorithm, Reveal
 from secure_clove.algorithms.clove import Clove
 from secure_clove.algorithms.ifca import Ifca
 from secure_clove.algorithms.local import LocalOnly
+from secure_clove.algorithms.sealed import SealedClove
 from secure_clove.errors import ConfigError
 
 Options = Mapping[str, bool | int | float | str]
@@ -43,6 +44,10 @@ def build(
                 return Clove(
                     parameters=parameters, clusters=clusters, seed=seed, smallest=smallest, **own
                 )
+            case "sealed-clove":
+                return SealedClove(
+                    parameters=parameters, clusters=clusters, seed=seed, smallest=smallest, **own
+                )
             case "fedavg":
                 return FedAvg(parameters=parameters, **own)
             case "ifca":
@@ -54,7 +59,7 @@ def build(
     raise ConfigError(f"no algorithm is called '{name}'; there are {', '.join(NAMES)}")
 
 
-NAMES = ("clove", "fedavg", "ifca", "local")
+NAMES = ("clove", "sealed-clove", "fedavg", "ifca", "local")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +74,19 @@ class Surface:
 
 def surface() -> tuple[Surface, ...]:
     """List every exchange of every algorithm with what it reveals."""
+    variants: tuple[tuple[str, str, Options], ...] = (
+        *((name, name, {}) for name in NAMES),
+        ("sealed-clove, hidden membership", "sealed-clove", {"membership": "hidden"}),
+    )
     return tuple(
         Surface(
-            algorithm=name,
+            algorithm=title,
             exchange=exchange.name,
             reveal=exchange.reveal,
             uses=tuple(sorted(use.value for use in exchange.uses)),
         )
-        for name in NAMES
+        for title, name, options in variants
         for exchange in build(
-            name, parameters=1, clusters=2, seed=0, smallest=1, options={}
+            name, parameters=1, clusters=2, seed=0, smallest=1, options=options
         ).exchanges
     )

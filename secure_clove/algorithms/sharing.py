@@ -64,5 +64,21 @@ def averaged_front(front: Vector, sums: Mapping[int, Tree]) -> Vector:
     return averaged(front, everybody)
 
 
+def averaged_table(table: Vector, sums: Mapping[int, Tree], *, shared: int) -> Vector:
+    """Return models averaged over their groups (line 22), the shared part over all groups.
+
+    Args:
+        table: ``(K + P, d)``, before training.
+        sums: Sum of each model's group; models without one stay as they are.
+        shared: How many leading numbers all models have in common.
+    """
+    moved = table.copy()
+    for number, total in sums.items():
+        moved[number] = averaged(table[number], total)
+    if not shared or not sums:
+        return moved
+    return fronted(averaged_front(table[0, :shared], sums), moved)
+
+
 def _joined(front: Vector, own: Vector) -> Vector:
     return np.concatenate([front, own])

@@ -6,7 +6,7 @@ log on disk before the masked vector leaves (protocol.md R2, privacy.md "Account
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from secure_clove.algorithms.base import Exchange, Use
@@ -21,6 +21,7 @@ from secure_clove.engine.admission import (
 from secure_clove.engine.asks import Ask
 from secure_clove.engine.guard import Guard
 from secure_clove.engine.messages import REPLY_STEP, Invitation, Reply
+from secure_clove.engine.ongoing import Answer, Live
 from secure_clove.engine.pipeline import to_ring
 from secure_clove.engine.plan import Config, releases
 from secure_clove.engine.policy import Policy, check_config
@@ -40,31 +41,9 @@ from secure_clove.foundation.trees import Tree, Vector
 from secure_clove.privacy.ledger import Ledger
 from secure_clove.secagg import ring
 from secure_clove.secagg.client import SumClient
-from secure_clove.secagg.keys import Identity
+from secure_clove.secagg.keys import Identity, public_coin
 from secure_clove.secagg.messages import Directory, Inbox, Signatures, Survivors
 from secure_clove.secagg.session import Carriage, Session
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answer:
-    """A computed reply, kept so that another attempt sends the very same one."""
-
-    round: int
-    exchange: str
-    ask: Digest
-    reply: Tree
-    own: object
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Live:
-    """The session being taken part in and what it waits for."""
-
-    sid: str
-    session: Session
-    machine: SumClient
-    vector: Ring
-    waits_for: str
 
 
 class Participant:
@@ -180,17 +159,11 @@ class Participant:
             return Outcome.WAITING
         self._charged(session, exchange)  # refuses before anything is computed
         answer = self._answer_to(invitation, exchange)
-        config = membership.config
-        vector = to_ring(
-            config,
-            exchange,
-            answer.reply,
-            bits=session.ring_bits,
-            entropy=self._noise.fork(config.federation, session.round, exchange.name, "rounding"),
-        )
         if session.carriage is Carriage.EACH:
-            self._send_alone(session, exchange, vector)
+            self._send_alone(session, exchange, self._on_ring(session, exchange, answer.reply))
             return Outcome.MOVED
+        late = exchange.toss is not None
+        vector = None if late else self._on_ring(session, exchange, answer.reply)
         machine, advert = SumClient.open(
             session,
             me=self.me,
@@ -200,7 +173,12 @@ class Participant:
         )
         sid = session.sid.hex()
         self._live = Live(
-            sid=sid, session=session, machine=machine, vector=vector, waits_for="directory"
+            sid=sid,
+            session=session,
+            machine=machine,
+            answer=answer,
+            vector=vector,
+            waits_for="directory",
         )
         self._put("advert", advert)
         return Outcome.MOVED
@@ -233,6 +211,18 @@ class Participant:
             round=session.round, exchange=exchange.name, ask=invitation.ask, reply=reply, own=own
         )
         return self._answer
+
+    def _tossed(self, live: Live, exchange: Exchange[Any, Any]) -> Ring:
+        """Return the reply that waited for the session's coin."""
+        if exchange.toss is None:
+            raise LocalProtocolError("this reply does not wait for a coin")
+        coin = public_coin(live.session.sid, live.machine.h1)
+        return self._on_ring(live.session, exchange, exchange.toss(live.answer.own, coin))
+
+    def _on_ring(self, session: Session, exchange: Exchange[Any, Any], reply: Tree) -> Ring:
+        purpose = (self.config.federation, session.round, exchange.name, "rounding")
+        entropy = self._noise.fork(*purpose)
+        return to_ring(self.config, exchange, reply, bits=session.ring_bits, entropy=entropy)
 
     # ---- releasing
 
@@ -294,8 +284,9 @@ class Participant:
             case "inbox":
                 machine = live.machine.receive_shares(decode(body, Inbox))
                 exchange = self.config.exchange(exchange_of(live.session))
+                vector = self._tossed(live, exchange) if live.vector is None else live.vector
                 self._commit(live.session, exchange)
-                machine, masked = machine.mask(live.vector)
+                machine, masked = machine.mask(vector)
                 self._live = replace(live, machine=machine, waits_for="survivors")
                 self._put("masked", masked)
             case "survivors":

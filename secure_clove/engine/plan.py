@@ -25,6 +25,12 @@ RAW_LOSS_BOUND = 1024.0
 RAW_LOSS_STEP = 2.0**-40
 """Grid of losses without privacy. Groups whose optima are 3e-4 apart differ by losses of 1e-7."""
 
+MOMENT_STEP = 2.0**-20
+"""Grid of summed embeddings and of their products."""
+
+FEATURE_STEP = 2.0**-16
+"""Grid of numbers in [-1, 1] that are computed from a noised embedding."""
+
 TAIL = 12.0
 """Standard deviations of noise that a range leaves room for; beyond lies 1e-32."""
 
@@ -245,12 +251,26 @@ def releases(config: Config, exchange: Exchange[Any, Any]) -> tuple[Release, ...
 
 def planned(config: Config) -> tuple[Release, ...]:
     """Return everything one client releases at most until the federation closes."""
-    total: list[Release] = []
-    for exchange in config.build().exchanges:
-        times = exchange.at_most if exchange.at_most is not None else config.rounds
-        for release in releases(config, exchange):
-            total.append(replace(release, steps=release.steps * min(times, config.rounds)))
-    return tuple(total)
+    return tuple(
+        replace(release, steps=release.steps * times)
+        for exchange, times in allowances(config.build(), config.rounds)
+        for release in releases(config, exchange)
+    )
+
+
+def allowances(
+    algorithm: Algorithm[Any, Any], rounds: int
+) -> tuple[tuple[Exchange[Any, Any], int], ...]:
+    """Return how often one client answers each exchange, at most, in a number of rounds.
+
+    Of the exchanges of one allowance, which must release the same, only the first is listed.
+    """
+    first: dict[str, Exchange[Any, Any]] = {}
+    for exchange in algorithm.exchanges:
+        first.setdefault(exchange.allowance or exchange.name, exchange)
+    return tuple(
+        (x, rounds if x.at_most is None else min(x.at_most, rounds)) for x in first.values()
+    )
 
 
 def grid(config: Config, content: Content) -> Grid:
@@ -261,6 +281,10 @@ def grid(config: Config, content: Content) -> Grid:
             if plan is None:
                 return Grid(step=RAW_LOSS_STEP, bound=RAW_LOSS_BOUND)
             return Grid(step=EMBEDDING_STEP, bound=1.0 + TAIL * plan.embedding)
+        case Content.MOMENT:
+            return Grid(step=MOMENT_STEP, bound=grid(config, Content.EMBEDDING).bound ** 2)
+        case Content.FEATURE:
+            return Grid(step=FEATURE_STEP, bound=1.0)
         case Content.UPDATE:
             return Grid(step=config.update_step, bound=config.update_bound * config.max_examples)
         case Content.COUNT:

@@ -30,6 +30,7 @@ from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.seeds import Entropy, stream
 from secure_clove.foundation.trees import Tree
 from secure_clove.privacy.accounting import totals
+from secure_clove.secagg.keys import public_coin
 from secure_clove.secagg.server import SumServer
 from secure_clove.secagg.session import Carriage, Session
 
@@ -230,8 +231,9 @@ class Rounds:
         exchange = self._config.exchange(self.state.exchange)
         sums = {s.group: unpack(self._tx.artefact(s.content)) for s in self.state.sums}
         counts = {s.group: s.clients for s in self.state.sums}
+        coins = {s.group: s.coin for s in self.state.sums}
         each = {c: t for sid in self.state.replies for c, t in self._replies(sid).items()}
-        replies = Replies(each=each, sums=sums, counts=counts)
+        replies = Replies(each=each, sums=sums, counts=counts, coins=coins)
         self._hold(exchange.fold(self._inner(), replies))
 
     def _replies(self, sid: str) -> dict[ClientId, Tree]:
@@ -261,7 +263,8 @@ class Rounds:
             self._try_again(ended, str(error))
             return
         content = self._tx.save_artefact(pack(total))
-        found = GroupSum(group=ended.group, content=content, clients=len(machine.u3))
+        coin = public_coin(machine.session.sid, machine.h1)
+        found = GroupSum(group=ended.group, content=content, clients=len(machine.u3), coin=coin)
         self.state = replace(self.state, sums=(*self.state.sums, found))
 
     def _unmask(self, sid: str, ended: SessionState, machine: SumServer) -> Tree:

@@ -41,11 +41,13 @@ class GroupSum:
         group: Which group.
         content: Hash of the packed sum.
         clients: How many clients are in it.
+        coin: Of its session (protocol.md, R1.6).
     """
 
     group: int
     content: Digest
     clients: int
+    coin: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

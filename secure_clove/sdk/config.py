@@ -10,13 +10,14 @@ from torch.nn import Module
 from secure_clove.algorithms.base import Algorithm, Use
 from secure_clove.algorithms.registry import build
 from secure_clove.engine.pipeline import pack
-from secure_clove.engine.plan import Config, Optimizer, PrivacyPlan, TrainingPlan
+from secure_clove.engine.plan import Config, Optimizer, PrivacyPlan, TrainingPlan, allowances
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.ids import FederationId, digest
 from secure_clove.learn.models import MakeModel, architecture, initial, parameter_count
 from secure_clove.privacy.calibration import multiplier_for, remaining_multiplier
 from secure_clove.privacy.events import Release
 
+Option = bool | int | float | str
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 
@@ -63,6 +64,10 @@ class Settings(Strict):
     Attributes:
         name: Its name.
         algorithm: ``clove``, ``ifca``, ``fedavg`` or ``local``.
+        visibility: Of CLoVE's loss vectors. ``noised``: the coordinator sees each of them, with its
+            noise; ``sealed``: it sees sums alone and recovers the clusters from those.
+        membership: Of a sealed clustering. ``visible``: the coordinator learns who is in which
+            cluster; ``hidden``: only how many are, at K times the bytes of an update.
         options: Settings of that algorithm, such as ``clustering_rounds`` of CLoVE.
         clusters: Number K of models.
         rounds: Until it closes.
@@ -83,7 +88,9 @@ class Settings(Strict):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = "demo"
     algorithm: Literal["clove", "ifca", "fedavg", "local"] = "clove"
-    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    visibility: Literal["noised", "sealed"] = "noised"
+    membership: Literal["visible", "hidden"] = "visible"
+    options: dict[str, Option] = Field(default_factory=dict)
     clusters: Count = 5
     rounds: Count = 12
     participation: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -113,9 +120,9 @@ def plan(settings: Settings, model: MakeModel) -> tuple[Config, bytes]:
         ConfigError: the budgets cannot be met, or the algorithm refuses its settings.
     """
     made = model()
-    options = _options(settings, made)
+    name, options = _algorithm(settings), _options(settings, made)
     algorithm = build(
-        settings.algorithm,
+        name,
         parameters=parameter_count(made),
         clusters=settings.clusters,
         seed=settings.seed,
@@ -128,7 +135,7 @@ def plan(settings: Settings, model: MakeModel) -> tuple[Config, bytes]:
     packed = pack({"models": models})
     config = Config(
         federation=FederationId(settings.name),
-        algorithm=settings.algorithm,
+        algorithm=name,
         options=options,
         architecture=architecture(made),
         parameters=models.shape[1],
@@ -148,14 +155,28 @@ def plan(settings: Settings, model: MakeModel) -> tuple[Config, bytes]:
     return config, packed
 
 
-def _options(settings: Settings, model: Module) -> Mapping[str, bool | int | float | str]:
-    """Return the algorithm's options, with the shared layers counted in numbers.
+def _algorithm(settings: Settings) -> str:
+    """Return the registry's name of what was asked for."""
+    if settings.visibility == "noised":
+        if settings.membership == "hidden":
+            raise ConfigError("membership can be hidden where visibility is sealed; set both")
+        return settings.algorithm
+    if settings.algorithm != "clove":
+        raise ConfigError(
+            f"visibility is about the loss vectors of clove; {settings.algorithm} shows none"
+        )
+    return "sealed-clove"
+
+
+def _options(settings: Settings, model: Module) -> Mapping[str, Option]:
+    """Return the algorithm's options, with the membership and the shared layers in numbers.
 
     A layer is a module with parameters of its own, in the order in which the model names them.
     """
     asked, named = settings.shared_layers, model.named_parameters()
+    hidden = {"membership": "hidden"} if settings.membership == "hidden" else {}
     if not asked:
-        return settings.options
+        return {**settings.options, **hidden}
     if "shared_parameters" in settings.options:
         raise ConfigError("shared_layers and the option shared_parameters say the same; set one")
     by_layer = groupby(named, key=lambda parameter: parameter[0].rpartition(".")[0])
@@ -165,7 +186,7 @@ def _options(settings: Settings, model: Module) -> Mapping[str, bool | int | flo
             f"shared_layers is {asked} and the model has {len(layers)} layers with parameters, of "
             "which one must be its cluster's own; share fewer"
         )
-    return {**settings.options, "shared_parameters": sum(layers[:asked])}
+    return {**settings.options, **hidden, "shared_parameters": sum(layers[:asked])}
 
 
 def _noise(settings: Settings, algorithm: Algorithm[Any, Any]) -> PrivacyPlan | None:
@@ -188,5 +209,5 @@ def _noise(settings: Settings, algorithm: Algorithm[Any, Any]) -> PrivacyPlan | 
 
 def _embeddings(algorithm: Algorithm[Any, Any], rounds: int) -> int:
     """Count the embeddings that one client releases at most."""
-    asking = [exchange for exchange in algorithm.exchanges if Use.EMBEDDING in exchange.uses]
-    return sum(min(exchange.at_most or rounds, rounds) for exchange in asking)
+    asked = allowances(algorithm, rounds)
+    return sum(times for exchange, times in asked if Use.EMBEDDING in exchange.uses)

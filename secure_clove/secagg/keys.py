@@ -98,6 +98,11 @@ class SessionKeys:
         )
 
 
+def public_coin(sid: bytes, h1: bytes) -> bytes:
+    """Return 32 bytes that everybody in a session has and nobody chose: h1 holds fresh keys."""
+    return transcript_hash("coin", sid, h1)
+
+
 def public_key(secret: bytes) -> bytes:
     """Return the X25519 public key of 32 secret bytes."""
     return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()

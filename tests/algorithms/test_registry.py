@@ -18,7 +18,7 @@ def test_every_name_stands_for_an_algorithm(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "CLoVE", "clove ", "fedprox"])
 def test_an_unknown_name_is_refused_with_those_there_are(name: str) -> None:
-    with pytest.raises(ConfigError, match="there are clove, fedavg, ifca, local"):
+    with pytest.raises(ConfigError, match="there are clove, sealed-clove, fedavg, ifca, local"):
         build(name, **COMMON, options={})
 
 
@@ -39,10 +39,30 @@ def test_an_option_reaches_its_algorithm() -> None:
     assert made.clustering_rounds == 7
 
 
+SEALED = (
+    ("moments", Reveal.SUM, ("embedding",)),
+    ("sketch", Reveal.SUM, ()),
+    ("join", Reveal.EACH, ()),
+    ("rejoin", Reveal.EACH, ()),
+    ("arrive", Reveal.EACH, ("embedding",)),
+    ("train", Reveal.SUM, ("metrics", "update")),
+)
+
+
+def sealed(exchange: str, reveal: Reveal, uses: tuple[str, ...]) -> Surface:
+    return Surface(algorithm="sealed-clove", exchange=exchange, reveal=reveal, uses=uses)
+
+
+def hidden(exchange: str, uses: tuple[str, ...]) -> Surface:
+    name = "sealed-clove, hidden membership"
+    return Surface(algorithm=name, exchange=exchange, reveal=Reveal.SUM, uses=uses)
+
+
 def test_the_leak_surface_is_exactly_this() -> None:
     assert surface() == (
         Surface(algorithm="clove", exchange="losses", reveal=Reveal.EACH, uses=("embedding",)),
         Surface(algorithm="clove", exchange="train", reveal=Reveal.SUM, uses=("metrics", "update")),
+        *(sealed(name, reveal, uses) for name, reveal, uses in SEALED),
         Surface(
             algorithm="fedavg", exchange="train", reveal=Reveal.SUM, uses=("metrics", "update")
         ),
@@ -53,4 +73,5 @@ def test_the_leak_surface_is_exactly_this() -> None:
             uses=("embedding", "metrics", "update"),
         ),
         Surface(algorithm="local", exchange="turn", reveal=Reveal.SUM, uses=("local",)),
+        *(hidden(name, uses) for name, _, uses in SEALED if name != "rejoin"),
     )

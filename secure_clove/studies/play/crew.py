@@ -1,6 +1,7 @@
 """Who plays the clients of a study: this process alone, or several workers side by side."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import numpy as np
@@ -179,4 +180,4 @@ def _lean(turn: Turn) -> Turn:
         client: Seat(ask=shared.tree(seat.ask), own=seat.own, group=seat.group)
         for client, seat in turn.seats.items()
     }
-    return Turn(round=turn.round, exchange=turn.exchange, seats=seats)
+    return replace(turn, seats=seats)

@@ -155,7 +155,7 @@ class Station:
         )
         with _named(client, turn.round):
             own, reply = exchange.work(seat.own, seat.ask, guard)
-        return own, reply
+            return own, exchange.toss(own, turn.coin) if exchange.toss else reply
 
 
 @contextmanager

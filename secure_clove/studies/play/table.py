@@ -175,7 +175,7 @@ class Table:
             turn = self._turn(exchange)
             answers = self._timed(partial(self._crew.play, turn))
             self._owns.update(answers.owns)
-            self._state = exchange.fold(self._state, _replies(answers, exchange.layout))
+            self._state = exchange.fold(self._state, _replies(answers, exchange.layout, turn.coin))
         return cohort
 
     def _cohort(self) -> tuple[ClientId, ...]:
@@ -197,7 +197,8 @@ class Table:
             )
             for client in exchange.cohort(self._state)
         }
-        return Turn(round=self._round, exchange=exchange.name, seats=seats)
+        coin = stream(self._cell.seed, "coin", self._round, exchange.name).bytes(32)
+        return Turn(round=self._round, exchange=exchange.name, coin=coin, seats=seats)
 
     def _models(self) -> dict[ClientId, Vector]:
         """Return the model that each client would take home now, if it has one."""
@@ -237,8 +238,9 @@ def _alike(setting: Setting, count: int) -> int:
     return min(clusters, count) if setting.starts == "same" else 1
 
 
-def _replies(answers: Answers, layout: Layout) -> Replies:
+def _replies(answers: Answers, layout: Layout, coin: bytes) -> Replies:
     sums = {
         group: unflatten(np.float64(STEP) * total, layout) for group, total in answers.sums.items()
     }
-    return Replies(each=answers.each, sums=sums, counts=answers.counts)
+    coins = dict.fromkeys(sums, coin)
+    return Replies(each=answers.each, sums=sums, counts=answers.counts, coins=coins)

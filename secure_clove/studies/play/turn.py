@@ -1,7 +1,7 @@
 """What goes between a table and those who play its clients: asks, answers and scores."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -45,17 +45,19 @@ class Turn:
     Attributes:
         round: Counted from 1.
         exchange: Its name.
+        coin: In the place of what falls in a session.
         seats: Who is asked.
     """
 
     round: int
     exchange: str
+    coin: bytes
     seats: Mapping[ClientId, Seat] = field(repr=False)
 
     def of(self, clients: Iterable[ClientId]) -> "Turn":
         """Return the turn of some of the clients."""
         seats = {client: self.seats[client] for client in clients if client in self.seats}
-        return Turn(round=self.round, exchange=self.exchange, seats=seats)
+        return replace(self, seats=seats)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

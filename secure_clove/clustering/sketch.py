@@ -1,0 +1,219 @@
+"""What the cohort sums so that it can be clustered without showing a vector: moments and features.
+
+Both are sums over clients, so they travel masked. Moments fix the public frame: where the vectors
+lie, in which directions they differ, and how far. The sketch is the mean of random Fourier features
+in that frame: the characteristic function of the cohort's vectors at m points.
+
+Source: protocol.md, "Sealed clustering", steps 1-3; compressive k-means: Keriven et al. 2016.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secure_clove.errors import ConfigError, DataError
+from secure_clove.foundation.seeds import Rng
+from secure_clove.foundation.trees import Vector
+
+LEAST_SCALE = 1e-9
+"""Vectors closer than this are one point to the sketch; keeps frequencies finite."""
+
+NEAR, FAR = 0.4, 4.0
+"""Least and largest radius of a frequency, in units of 1 / scale."""
+
+MOST_PER_CLUSTER = 12
+"""Features a cluster at most; more come near the anonymous set of vectors. Source: protocol.md."""
+
+LEAST_PER_CLUSTER = 3
+"""Features a cluster at least, however small the cohort; fewer leave the centroids undetermined."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Moments:
+    """Mean and covariance of a cohort's vectors.
+
+    Attributes:
+        mean: (D,).
+        covariance: (D, D), symmetric and positive semi-definite.
+    """
+
+    mean: Vector = field(repr=False)
+    covariance: NDArray[np.float64] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that do not fit and numbers that are not finite."""
+        dimension = self.mean.size
+        if self.mean.shape != (dimension,) or self.covariance.shape != (dimension, dimension):
+            raise ConfigError("a mean of shape (D,) and a covariance of shape (D, D) expected")
+        if not (dimension and np.isfinite(self.mean).all() and np.isfinite(self.covariance).all()):
+            raise ConfigError("moments have at least one dimension and are finite")
+
+
+def moment_count(dimension: int) -> int:
+    """Return how many numbers `moments_of` gives in ``dimension`` D: D + D (D + 1) / 2."""
+    return dimension + dimension * (dimension + 1) // 2
+
+
+def moments_of(vector: Vector) -> Vector:
+    """Return one client's contribution: the vector and the upper triangle of its outer product.
+
+    Args:
+        vector: (D,).
+
+    Returns:
+        (`moment_count` (D),).
+
+    Source: protocol.md, "Sealed clustering", step 2.
+    """
+    upper = np.outer(vector, vector)[np.triu_indices(len(vector))]
+    return np.concatenate([vector, upper])
+
+
+def read_moments(total: Vector, *, count: int) -> Moments:
+    """Return the moments of a cohort from the sum of what `moments_of` gave each client.
+
+    Rounding on the way can leave the covariance slightly indefinite; the nearest positive
+    semi-definite matrix is returned.
+
+    Args:
+        total: (`moment_count` (D),) the sum.
+        count: Clients in the sum, at least 1.
+
+    Raises:
+        ConfigError: no client, or a length that belongs to no dimension.
+        DataError: the sum is not finite.
+    """
+    dimension = int(np.sqrt(2 * total.size + 2.25) - 1.5)
+    if count < 1 or dimension < 1 or total.shape != (moment_count(dimension),):
+        raise ConfigError(f"moments of at least 1 client expected; found shape {total.shape}")
+    if not np.isfinite(total).all():
+        raise DataError("the sum of the moments is not finite")
+    mean, upper = np.split(total / count, [dimension])
+    second = np.zeros((dimension, dimension))
+    second[np.triu_indices(dimension)] = upper
+    second += np.triu(second, 1).T
+    return Moments(mean=mean, covariance=_semi_definite(second - np.outer(mean, mean)))
+
+
+def axes_of(moments: Moments, *, clusters: int) -> NDArray[np.float64]:
+    """Return the directions in which a cohort of ``clusters`` differs most.
+
+    The centroids of K clusters lie in K - 1 dimensions; of all such planes this is the one with the
+    most variance. Beyond K - 1 dimensions, as with probe models, it holds the signal and little of
+    the noise.
+
+    Args:
+        moments: In D dimensions.
+        clusters: K, at least 1.
+
+    Returns:
+        (r, D) orthonormal rows, r = min(D, max(1, K - 1)), by descending variance; each has its
+        largest coordinate positive.
+    """
+    _, vectors = np.linalg.eigh(moments.covariance)
+    rank = min(len(moments.mean), max(1, clusters - 1))
+    axes = vectors.T[::-1][:rank]
+    largest = np.abs(axes).argmax(axis=1)
+    signed: NDArray[np.float64] = axes * np.sign(axes[np.arange(rank), largest])[:, None]
+    return signed
+
+
+def scale_of(moments: Moments, *, axes: NDArray[np.float64] | None = None) -> float:
+    """Return the public scale of frequencies: the root mean variance over directions.
+
+    Args:
+        moments: In D dimensions.
+        axes: (r, D) the directions; None: all.
+    """
+    covariance = moments.covariance
+    within = covariance if axes is None else axes @ covariance @ axes.T
+    return max(float(np.sqrt(np.trace(within) / len(within))), LEAST_SCALE)
+
+
+def frequencies(
+    count: int,
+    dimension: int,
+    *,
+    scale: float,
+    rng: Rng,
+    axes: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """Return random frequencies: uniform directions, radii log-uniform around 1 / ``scale``.
+
+    Args:
+        count: m, at least 1.
+        dimension: D of the vectors.
+        scale: From `scale_of`, positive.
+        rng: Draws them; everybody must use the same stream.
+        axes: (r, D) orthonormal rows; frequencies lie in their span. None: anywhere.
+
+    Returns:
+        (m, D), in 1 / unit of the vectors.
+
+    Raises:
+        ConfigError: no frequency, or a scale that is not positive.
+    """
+    if count < 1 or not scale > 0:
+        raise ConfigError("at least 1 frequency and a positive scale expected")
+    basis = np.eye(dimension) if axes is None else axes
+    directions = rng.normal(size=(count, len(basis)))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    radii = np.exp(rng.uniform(np.log(NEAR), np.log(FAR), count)) / scale
+    drawn: NDArray[np.float64] = (radii[:, None] * directions) @ basis
+    return drawn
+
+
+def frame(moments: Moments, *, clusters: int, count: int, rng: Rng) -> NDArray[np.float64]:
+    """Return the frequencies for up to ``clusters`` clusters of vectors with these moments.
+
+    Args:
+        moments: Of the cohort, or what serves for them; public.
+        clusters: K, or the largest to consider.
+        count: m, such as `feature_count` gives.
+        rng: Draws them; everybody must use the same stream.
+
+    Returns:
+        (m, D).
+    """
+    axes = axes_of(moments, clusters=clusters)
+    scale = scale_of(moments, axes=axes)
+    return frequencies(count, len(moments.mean), scale=scale, rng=rng, axes=axes)
+
+
+def features(vectors: NDArray[np.float64], frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return cosines, then sines, of each vector at each frequency, all in [-1, 1].
+
+    Args:
+        vectors: (..., D).
+        frequencies: (m, D).
+
+    Returns:
+        (..., 2 m).
+    """
+    phases = vectors @ frequencies.T
+    return np.concatenate([np.cos(phases), np.sin(phases)], axis=-1)
+
+
+def feature_count(clusters: int, *, clients: int) -> int:
+    """Return the default number m of frequencies.
+
+    As many as `MOST_PER_CLUSTER` a cluster, but so few that all published numbers, features,
+    moments and weights, stay below the numbers in the cohort's vectors:
+    2 m + K (K + 3) / 2 + K < M K. A cohort too small for `LEAST_PER_CLUSTER` breaks that rule: under
+    about 12 clients the sums determine more of the vectors than the rule allows.
+
+    Args:
+        clusters: K, or the largest to consider.
+        clients: M in the smallest cohort whose sum may be released.
+
+    Source: protocol.md, "Sealed clustering".
+    """
+    room = (clients * clusters - clusters * (clusters + 3) // 2 - clusters - 1) // 2
+    return max(min(MOST_PER_CLUSTER * clusters, room), LEAST_PER_CLUSTER * clusters)
+
+
+def _semi_definite(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    cleared: NDArray[np.float64] = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return cleared
