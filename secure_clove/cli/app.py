@@ -27,6 +27,14 @@ def main() -> None:
 Privacy = Annotated[
     Literal["on", "off"], typer.Option(help="Differential privacy; masking stays on either way.")
 ]
+Visibility = Annotated[
+    Literal["noised", "sealed"],
+    typer.Option(help="Whether the coordinator sees each noised loss vector, or sums alone."),
+]
+Membership = Annotated[
+    Literal["visible", "hidden"],
+    typer.Option(help="Whether a sealed clustering shows who is in which cluster, or sizes alone."),
+]
 Seed = Annotated[
     int,
     typer.Option(
@@ -38,6 +46,8 @@ Seed = Annotated[
 @app.command()
 def demo(
     privacy: Privacy = "on",
+    visibility: Visibility = "noised",
+    membership: Membership = "visible",
     seed: Seed = 0,
     rounds: Annotated[
         int, typer.Option(min=1, max=10_000, help="Rounds until the federation closes.")
@@ -53,13 +63,16 @@ def demo(
         settings = Settings(
             seed=seed,
             rounds=rounds,
+            visibility=visibility,
+            membership=membership,
             options={"probes": PROBES},
             privacy=PrivacySettings() if privacy == "on" else None,
         )
         summary = run_demo(Demo(folder=folder, settings=settings, with_audit=audit), out)
     spent = "off" if summary.epsilon_total is None else f"ε {summary.epsilon_total:.2f}"
+    ari = "hidden" if summary.ari_final is None else f"{summary.ari_final:.2f}"
     out.print(
-        f"\nARI [bold]{summary.ari_final:.2f}[/] · accuracy [bold]{summary.accuracy_mean:.3f}[/] · "
+        f"\nARI [bold]{ari}[/] · accuracy [bold]{summary.accuracy_mean:.3f}[/] · "
         f"privacy [bold]{spent}[/] · {summary.wall_seconds:.0f} s\n"
         f"report  {folder / 'report.html'}\nnumbers {folder / 'summary.json'}",
         highlight=False,

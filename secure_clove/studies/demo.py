@@ -314,9 +314,12 @@ def _map(demo: Demo, data: Federation, records: list[RoundRecord]) -> EmbeddingM
     store = SqlStore(demo.folder / COORDINATOR)
     seen = transcript(store, FederationId(demo.settings.name))
     store.close()
-    if not seen or not records:
+    if not records:
         return None
-    last = seen[-1].replies
+    shown = [session.replies for session in seen if session.exchange == "losses"]
+    if not shown:
+        return None
+    last = shown[-1]
     clients = sorted(last.keys() & records[-1].assignment.keys())
     return EmbeddingMap(
         vectors=np.stack([last[client]["losses"] for client in clients]),
