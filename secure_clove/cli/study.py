@@ -165,6 +165,50 @@ def _show(sheet: "Sheet", results: "tuple[Result, ...]", folder: Path) -> None:
 
 
 @study.command()
+def sealed(
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="digits, mnist or fashion-mnist; all unless named.")
+    ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Such as label-skew-1; all unless named.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=2, max=10_000, help="Of each run.")] = 10,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each cell.")] = 5,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="That share the clients; one a core unless said.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="SECURE_CLOVE_DATA", help="Folder with a folder for each set."),
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option(help="Where runs are kept; what is finished there is not run again.")
+    ] = Path("runs/sealed"),
+) -> None:
+    """Play CLoVE with its loss vectors in the clear and sealed, at the same noise."""
+    from secure_clove.studies.play.cell import Cell
+    from secure_clove.studies.play.record import run_study
+    from secure_clove.studies.sealed.page import HEADS, NOTES, sealed_rows
+    from secure_clove.studies.sealed.pairs import chosen
+
+    with explained():
+        wanted = chosen(dataset or (), kind or ())
+        cells = tuple(
+            Cell(setting=setting, seed=seed, rounds=rounds, preset="authors")
+            for pair in wanted
+            for setting in pair.ways.values()
+            for seed in range(seeds)
+        )
+        count = workers or os.cpu_count() or 1
+        with _crew("local", count, data_dir, "auto") as crew, _progress(cells) as watch:
+            results = run_study(cells, folder, crew, watch=watch)
+        _print("What sealing costs", HEADS, sealed_rows(results, wanted))
+        out.print(NOTES, highlight=False, markup=False)
+    if all(result.reason for result in results):
+        raise typer.Exit(REFUSED)
+
+
+@study.command()
 def theory(
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Draws of each separation.")] = 20,
     folder: Annotated[Path, typer.Option(help="Where the results and the figure go.")] = Path(

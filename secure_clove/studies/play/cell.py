@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import Any, Literal
 
 from secure_clove.algorithms.base import Algorithm
 from secure_clove.algorithms.registry import build
+from secure_clove.data.sources import DIGITS
 from secure_clove.data.synthetic import DIMENSION
 from secure_clove.engine.plan import TrainingPlan
 from secure_clove.errors import ConfigError
@@ -24,6 +26,9 @@ GRADIENT_STEP = 1.0
 
 REGRESSION = "regression"
 """Name of the data set that is drawn, not read."""
+
+SIZES: Mapping[str, tuple[int, ...]] = {REGRESSION: (DIMENSION,), DIGITS: (64, 10)}
+"""Numbers of features, and of classes, where a model has to be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,7 @@ class Setting:
         starts: Whether the initial models are ``different`` or the ``same``.
         training: As the ``preset`` says, or one ``gradient`` step, so that averaging models is
             averaging gradients (Option II).
+        noise: Noise multiplier of loss embeddings, which are directional then; 0: raw losses.
         label: Tells settings of one data set, kind and algorithm apart.
     """
 
@@ -63,6 +69,7 @@ class Setting:
     participation: float = 1.0
     starts: Literal["different", "same"] = "different"
     training: Literal["preset", "gradient"] = "preset"
+    noise: float = 0.0
     label: str = ""
 
     def __post_init__(self) -> None:
@@ -77,6 +84,8 @@ class Setting:
             )
         if not 0 < self.participation <= 1:
             raise ConfigError(f"participation={self.participation} is not in (0, 1]")
+        if not 0 <= self.noise < inf:
+            raise ConfigError(f"noise={self.noise} is not a finite number from 0")
 
     @property
     def name(self) -> str:
@@ -119,8 +128,7 @@ class Cell:
 
 def make_model(setting: Setting) -> MakeModel:
     """Return what makes the models of a setting."""
-    sizes = (DIMENSION,) if setting.dataset == REGRESSION else ()
-    return partial(build_model, setting.model, *sizes)
+    return partial(build_model, setting.model, *SIZES.get(setting.dataset, ()))
 
 
 def training_plan(cell: Cell) -> TrainingPlan:

@@ -1,7 +1,7 @@
 """The clients that one worker plays: one model in memory and every client's examples.
 
-There is no privacy plan here and nothing to protect: batches come from the seed, so that a run is
-the same again.
+There is nothing to protect here: batches, and the noise of embeddings where it is asked for, come
+from the seed, so that a run is the same again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from secure_clove.algorithms.base import Exchange, Use
 from secure_clove.engine.guard import Guard
+from secure_clove.engine.plan import PrivacyPlan
 from secure_clove.engine.ports import Trainer
 from secure_clove.errors import DataError
 from secure_clove.foundation.ids import ClientId
@@ -82,6 +83,7 @@ class Station:
         algorithm = make_algorithm(cell, parameter_count(self._resident.module))
         self._exchanges = {exchange.name: exchange for exchange in algorithm.exchanges}
         self._entropy = SimulatedEntropy(cell.seed)
+        self._plan = noise_plan(setting.noise)
         self._place = f"{setting.dataset}-{setting.kind}"
 
     @property
@@ -150,12 +152,23 @@ class Station:
         guard = Guard(
             trainer,
             uses=exchange.uses,
-            plan=None,
+            plan=self._plan,
             entropy=entropy.fork(self._place, turn.round, exchange.name),
         )
         with _named(client, turn.round):
             own, reply = exchange.work(seat.own, seat.ask, guard)
             return own, exchange.toss(own, turn.coin) if exchange.toss else reply
+
+
+def noise_plan(multiplier: float) -> PrivacyPlan | None:
+    """Return the plan of a study's embeddings: their noise is measured, and no privacy is claimed.
+
+    Args:
+        multiplier: Of an embedding's noise; 0: raw losses.
+    """
+    if not multiplier:
+        return None
+    return PrivacyPlan(delta=1e-5, embedding=multiplier, update=1.0, clip=1.0, metrics=1.0)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from secure_clove.algorithms.base import Exchange, Replies, Reveal
 from secure_clove.algorithms.ifca import IfcaOwn
+from secure_clove.algorithms.sealed_state import SealedOwn
 from secure_clove.errors import DataError
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import ClientId
@@ -210,8 +211,10 @@ class Table:
         }
 
     def _picks(self) -> Mapping[ClientId, int]:
-        """Return who picked which model; the study sees IFCA's picks, its coordinator does not."""
-        return {c: own.pick for c, own in self._owns.items() if isinstance(own, IfcaOwn)}
+        """Return who picked which model; the study sees the clients' picks, no coordinator does."""
+        owns = self._owns.items()
+        picking = {c: own.pick for c, own in owns if isinstance(own, IfcaOwn | SealedOwn)}
+        return {client: pick for client, pick in picking.items() if pick >= 0}
 
     def _score(
         self, models: Mapping[ClientId, Vector], *, training: bool
