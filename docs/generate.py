@@ -33,6 +33,7 @@ from secure_clove import errors
 from secure_clove.algorithms.base import Reveal
 from secure_clove.algorithms.clove import Clove
 from secure_clove.algorithms.registry import surface
+from secure_clove.algorithms.sealed import SealedClove
 from secure_clove.cli.app import app as clove_cli
 from secure_clove.engine.plan import TrainingPlan
 from secure_clove.engine.policy import Policy
@@ -43,7 +44,10 @@ from secure_clove.sdk.config import PrivacySettings, Settings, TrainingSettings
 from secure_clove.secagg.stages import TRANSITIONS, Stage
 from secure_clove.studies.paper import figures, tables
 from secure_clove.studies.paper.catalogue import SHEETS
+from secure_clove.studies.paper.shown import shown
 from secure_clove.studies.play.record import RESULTS, read_results, write_results
+from secure_clove.studies.play.result import Result
+from secure_clove.studies.sealed.page import sealed_page
 from secure_clove.studies.theory.page import theory_page
 from secure_clove.studies.theory.results import read_theory
 from threat_models.__main__ import app as audit_cli
@@ -53,6 +57,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "docs" / "data" / "demo-summary.json"
 SEEDS = ROOT / "docs" / "data" / "seeds.jsonl"
 PAPER = ROOT / "docs" / "data" / "paper.jsonl"
+SEALED = ROOT / "docs" / "data" / "sealed.jsonl"
 THEORY = ROOT / "docs" / "data" / "theory.json"
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 Row = Sequence[str]
@@ -64,12 +69,15 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing, name stale pages")
     parser.add_argument("--run", type=Path, help="folder of a finished run to keep and to show")
     parser.add_argument("--paper", type=Path, help="folder of a study to keep and to show")
+    parser.add_argument("--sealed", type=Path, help="folder of the sealed study, likewise")
     asked = parser.parse_args()
     if asked.run is not None:
         RECORDED.parent.mkdir(exist_ok=True)
         write_summary(RECORDED, read_summary(asked.run / "summary.json"))
     if asked.paper is not None:
         keep_study(asked.paper)
+    if asked.sealed is not None:
+        keep_results(SEALED, asked.sealed)
     made: dict[str, str] = {}
     stale = [page for page in pages() if not _is_fresh(page, made)]
     for page in stale:
@@ -81,12 +89,17 @@ def main() -> int:
 
 def keep_study(folder: Path) -> None:
     """Keep the results of a study beside those kept before, and draw its figures."""
-    results = {r.cell.name: r for r in (*read_results(PAPER), *read_results(folder / RESULTS))}
-    write_results(PAPER, results.values())
+    results = keep_results(PAPER, folder)
     for name, sheet in SHEETS.items():
-        settings = {row.setting.name for row in sheet.rows}
-        if is_figure(name) and any(r.cell.setting.name in settings for r in results.values()):
-            drawn(name).write_text(figures.draw(sheet, results.values()))
+        if is_figure(name) and any(line.runs for line in shown(sheet, results)):
+            drawn(name).write_text(figures.draw(sheet, results))
+
+
+def keep_results(path: Path, folder: Path) -> list[Result]:
+    """Keep the results in ``folder`` beside those at ``path``, and return them all."""
+    results = {r.cell.name: r for r in (*read_results(path), *read_results(folder / RESULTS))}
+    write_results(path, results.values())
+    return [*results.values()]
 
 
 def is_figure(name: str) -> bool:
@@ -376,8 +389,8 @@ def paper() -> str:
             if is_figure(name)
             else table(tables.heads(sheet), tables.rows(sheet, results, with_missing=True))
         )
-        shown = picture if is_figure(name) and drawn(name).exists() else ""
-        sections.append(f"### {name.capitalize()}: {sheet.title}\n\n{shown}{found}")
+        seen = picture if is_figure(name) and drawn(name).exists() else ""
+        sections.append(f"### {name.capitalize()}: {sheet.title}\n\n{seen}{found}")
     return "\n\n".join([*sections, *(f"* {reason}" for reason in tables.reasons(results))])
 
 
@@ -406,6 +419,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "seeds": seeds,
     "paper": paper,
     "theory": lambda: theory_page(read_theory(THEORY)),
+    "sealed": lambda: sealed_page(read_results(SEALED)),
     "surface": surface_table,
     "state-diagram": state_diagram,
     "architectures": architectures_table,
@@ -417,6 +431,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "privacy-settings": lambda: settings_table(PrivacySettings),
     "clove-options": lambda: fields_table(
         Clove, skip=frozenset({"parameters", "clusters", "seed", "smallest"})
+    ),
+    "sealed-options": lambda: fields_table(
+        SealedClove, skip=frozenset({"parameters", "clusters", "seed", "smallest"})
     ),
     "policy": lambda: fields_table(Policy),
     "server-settings": lambda: settings_table(ServerSettings),

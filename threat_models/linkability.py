@@ -1,60 +1,31 @@
-"""A4: linkability, whether the vector a client sends gives away which of the last round it was.
+"""A4: linkability, whether what a client sends gives away which of the last round it was.
 
-The adversary sees the replies of two rounds without names and pairs them up. In the visible mode
-the coordinator knows the senders anyway; the measurement says how much the vectors alone would give
-away to whoever gets hold of them without names.
+The adversary sees what two rounds left it of every client, without names, and pairs it up. Where
+vectors travel on their own, the coordinator knows the senders anyway; the measurement says how much
+the vectors alone would give away to whoever gets hold of them without names. Where clustering is
+sealed there is no vector: at most a client's cluster, and with hidden membership nothing.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from secure_clove.clustering.plane import to_plane
+from secure_clove.foundation.seeds import stream
 from secure_clove.sdk.simulate import simulate
-from threat_models import statistics as stats
-from threat_models.base import Case, Extra, Interval, NotApplicable, Outcome, Tick, Verdict
+from threat_models import sealed_links, shadows
+from threat_models.base import Case, Extra, NotApplicable, Outcome, Tick, Verdict
+from threat_models.evidence import clusterings
+from threat_models.links import FEWEST, LEVEL, Linked, Pair, Vectors, learned, linked
 from threat_models.views import CoordinatorView, SingleReplies, coordinator_view
 from threat_models.world import World
-
-LEVEL = 0.95
-"""Confidence of the intervals."""
-
-RIDGE = 1e-3
-"""Penalty of the predictor, in units of the number of clients, for standardised vectors."""
 
 TRAINED = 3
 """Rounds that the run without privacy clusters at least: the models of the first one are untrained
 and may see nothing but labels, so only later pairs show what clear vectors give away."""
-
-FEWEST = 4
-"""Clients below which a predictor of one from the others has nothing to learn from."""
-
-Vectors = NDArray[np.float64]
-"""(M, K): one vector a client, the same clients in the same order in both rounds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pair:
-    """The vectors of the clients that answered in two consecutive exchanges.
-
-    Attributes:
-        rounds: The two rounds.
-        before: Of the first.
-        after: Of the second.
-    """
-
-    rounds: tuple[int, int]
-    before: Vectors = field(repr=False)
-    after: Vectors = field(repr=False)
-
-    def __len__(self) -> int:
-        """Count of clients."""
-        return len(self.before)
 
 
 def pairs(view: CoordinatorView) -> tuple[Pair, ...]:
@@ -76,110 +47,22 @@ def _pair(one: SingleReplies, two: SingleReplies) -> Pair:
     return Pair(rounds=(one.round, two.round), before=stacked(one), after=stacked(two))
 
 
-# ---- attackers: (M, M) costs of linking a client of the first round to a reply of the second
+def by_shadows(case: Case, pair: Pair) -> Vectors:
+    """Return costs (M, M) by a predictor learned from shadow clients, of which links are known.
 
-
-def unchanged(pair: Pair) -> Vectors:
-    """Return distances between the standardised vectors, as if the models had not changed."""
-    gaps = _standard(pair.before)[:, None, :] - _standard(pair.after)[None, :, :]
-    costs: Vectors = np.linalg.norm(gaps, axis=2)
-    return costs
-
-
-def predicted(pair: Pair) -> Vectors:
-    """Return distances to what the first vector predicts, learned from all other clients.
-
-    For every client the adversary is given the true links of all others, fits a ridge regression
-    between their vectors of the two rounds, and measures in units of what the regression leaves
-    unexplained. This absorbs how the models changed.
+    They are made of public examples and noised as the run's clients are.
     """
-    costs = np.empty((len(pair), len(pair)))
-    for client in range(len(pair)):
-        others = np.arange(len(pair)) != client
-        costs[client] = _from_prediction(pair, client, others)
-    return costs
-
-
-def _from_prediction(pair: Pair, client: int, others: NDArray[np.bool_]) -> Vectors:
-    x, y = pair.before[others], pair.after[others]
-    centre, scale = x.mean(axis=0), x.std(axis=0) + 1e-12
-    z, mean = (x - centre) / scale, y.mean(axis=0)
-    penalty = RIDGE * len(z) * np.eye(z.shape[1])
-    weights = np.linalg.solve(z.T @ z + penalty, z.T @ (y - mean))
-    rest = y - mean - z @ weights
-    spread = rest.T @ rest / len(rest)
-    spread += 1e-6 * (np.trace(spread) / len(spread) + 1e-30) * np.eye(len(spread))
-    guess = mean + (pair.before[client] - centre) / scale @ weights
-    gaps = pair.after - guess
-    costs: Vectors = np.sqrt(np.einsum("ij,ij->i", gaps, np.linalg.solve(spread, gaps.T).T))
-    return costs
-
-
-def _standard(vectors: Vectors) -> Vectors:
-    centred = vectors - vectors.mean(axis=0)
-    standard: Vectors = centred / (centred.std(axis=0) + 1e-12)
-    return standard
-
-
-COSTS: Mapping[str, Callable[[Pair], Vectors]] = {"unchanged": unchanged, "predicted": predicted}
-
-
-def nearest(costs: Vectors) -> int:
-    """Return how many clients are linked to the reply of least cost, rightly."""
-    return int((costs.argmin(axis=1) == np.arange(len(costs))).sum())
-
-
-def matched(costs: Vectors) -> int:
-    """Return how many clients the one-to-one matching of least cost links rightly."""
-    rows, columns = linear_sum_assignment(costs)
-    return int((rows == columns).sum())
-
-
-RULES: Mapping[str, Callable[[Vectors], int]] = {"nearest": nearest, "one-to-one": matched}
+    found = {each.round: each for each in clusterings(case.view)}
+    before, after = (found[number] for number in pair.rounds)
+    crowd, rng = shadows.draw(case, stream(0, "shadows")), stream(0, "shadows", "noise")
+    x, y = (
+        crowd.vectors(each.models, sigma=shadows.noise_of(case, each), rng=rng)
+        for each in (before, after)
+    )
+    return learned(x, y, to_plane(pair.before), to_plane(pair.after))
 
 
 # ---- the measurement
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Linked:
-    """How many links the best attacker found.
-
-    Attributes:
-        rounds: Between which.
-        hits: Right links, by attacker.
-        links: Links there were.
-    """
-
-    rounds: tuple[int, int]
-    hits: Mapping[str, int]
-    links: int
-
-    @property
-    def best(self) -> str:
-        """The attacker with the most right links."""
-        return max(self.hits, key=lambda name: self.hits[name])
-
-    @property
-    def share(self) -> float:
-        """Right links of the best attacker among all."""
-        return self.hits[self.best] / self.links
-
-    @property
-    def interval(self) -> Interval:
-        """Clopper-Pearson interval of `share`, corrected for the choice among attackers."""
-        level = 1 - (1 - LEVEL) / len(self.hits)
-        return stats.share_interval(self.hits[self.best], self.links, level)
-
-
-def linked(pair: Pair) -> Linked:
-    """Return what every attacker achieves on one pair of rounds."""
-    hits = {
-        f"{cost}, {rule}": count(distance(pair))
-        for cost, distance in COSTS.items()
-        for rule, count in RULES.items()
-    }
-    return Linked(rounds=pair.rounds, hits=hits, links=len(pair))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,8 +72,8 @@ class Linkability:
     code: str = "A4"
     title: str = "Linking a client to its last round"
     adversary: str = (
-        "a server that sees the single replies of two rounds without names; for the strongest "
-        "attacker, with the true links of all other clients"
+        "a server that sees what two rounds left it of every client, vector or cluster, without "
+        "names; one attacker has the true links of all other clients, one makes clients of its own"
     )
 
     def work(self, case: Case, trials: int) -> int:
@@ -198,7 +81,11 @@ class Linkability:
         return 1
 
     def run(self, case: Case, trials: int, tick: Tick) -> Outcome:
-        """Link the run's own replies, and those of the same federation run without privacy."""
+        """Link what the run left of its clients, and what it would have left without defence."""
+        sealed = tuple(each for each in clusterings(case.view) if each.is_sealed)
+        if sealed:
+            tick(1)
+            return sealed_links.outcome(case, sealed)
         found = pairs(case.view)
         if not found:
             tick(1)
@@ -209,12 +96,18 @@ class Linkability:
         case.world.check(case.view.config)
         bare = pairs(without_privacy(case.world, case.view))
         tick(1)
-        noised, clear = [linked(pair) for pair in found], [linked(pair) for pair in bare]
+        noised = [linked(pair, _further(case, pair)) for pair in found]
+        clear = [linked(pair) for pair in bare]
         if noised[-1].rounds not in {pair.rounds for pair in clear}:
             return NotApplicable(
                 reason=f"without privacy {_between(noised[-1])} hold no {FEWEST} clients in common"
             )
         return _verdict(noised, clear, case.world)
+
+
+def _further(case: Case, pair: Pair) -> dict[str, Vectors]:
+    """Return the costs of the attacker with shadow clients; it knows directional vectors alone."""
+    return {"shadows": by_shadows(case, pair)} if case.view.config.privacy else {}
 
 
 def without_privacy(world: World, view: CoordinatorView) -> CoordinatorView:

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import beta, norm, rankdata
+from scipy.stats import beta, norm, rankdata, t
 
 from secure_clove.errors import ConfigError
 
@@ -93,6 +93,15 @@ def share_interval(hits: int, trials: int, level: float) -> Interval:
     """Return the Clopper-Pearson interval of a share."""
     tail = (1 - level) / 2
     return _share_at_least(hits, trials, tail), _share_at_most(hits, trials, tail)
+
+
+def mean_interval(values: Scores, level: float) -> Interval:
+    """Return Student's confidence interval of the mean of at least two values."""
+    if len(values) < 2:
+        raise ConfigError("at least two values expected")
+    reach = float(t.ppf((1 + level) / 2, len(values) - 1)) * float(values.std(ddof=1))
+    reach /= math.sqrt(len(values))
+    return float(values.mean()) - reach, float(values.mean()) + reach
 
 
 def hits_at(inside: Scores, outside: Scores, fpr: float) -> int:

@@ -7,7 +7,7 @@ games.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -28,6 +28,11 @@ LEVEL = 0.999
 
 TIGHT = 0.02
 """An audit whose AUC ends further below the bound has not tried hard enough."""
+
+SEALED = (
+    "Vectors of this run travelled in masked sums; this is what they give away if everybody else "
+    "helps the server and every mask is broken."
+)
 
 SCREENING = 4
 """Part of the trials, one in so many, spent on each pattern for choosing among them."""
@@ -217,7 +222,8 @@ class TrapModels:
             "others_tripped": tripped(target),
             "auc_without_defence_or_knowledge_of_others": _auc(bare(every, knows_others=False)),
         }
-        return _verdict(played, claim, bare(every, knows_others=True), knowledge)
+        found = _verdict(played, claim, bare(every, knows_others=True), knowledge)
+        return found if case.view.embeddings else replace(found, note=f"{found.note} {SEALED}")
 
 
 def claim_of(plan: PrivacyPlan | None, releases: int) -> Claim:

@@ -56,11 +56,16 @@ class Part:
         name: Its name in the tree.
         shape: Its shape.
         content: What it holds.
+        client_norm: L2 norm to which it is cut where a whole client is protected, hence how far
+            one client moves its sum; None: it says nothing about a client's data.
+        client_share: Share, in squared signal to noise, of what a clustering may tell of a client.
     """
 
     name: str
     shape: tuple[int, ...] = ()
     content: Content
+    client_norm: float | None = None
+    client_share: float = 0.0
 
 
 Models = Iterable[Vector]

@@ -31,9 +31,14 @@ from secure_clove.algorithms.base import (
     check_initial,
 )
 from secure_clove.algorithms.sealed_client import SealedClient
+from secure_clove.algorithms.sealed_parts import (
+    fit_part,
+    moment_parts,
+    place_part,
+    sketch_parts,
+)
 from secure_clove.algorithms.sealed_server import SealedServer, public_frame
 from secure_clove.algorithms.sealed_state import SealedOwn, SealedState
-from secure_clove.clustering.sketch import moment_count
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.trees import Tree, Vector
@@ -142,12 +147,11 @@ class SealedClove:
 
     @property
     def _moments(self) -> Exchange[SealedState, SealedOwn]:
-        count = moment_count(self.initial_models - 1)
         return Exchange(
             name="moments",
             reveal=Reveal.SUM,
             uses=frozenset({Use.EMBEDDING}),
-            parts=(Part(name="moments", shape=(count,), content=Content.MOMENT),),
+            parts=moment_parts(self.initial_models - 1),
             cohort=lambda state: state.cohort,
             group=_everybody,
             ask=lambda state, client: {
@@ -166,10 +170,7 @@ class SealedClove:
             name="sketch",
             reveal=Reveal.SUM,
             uses=frozenset(),
-            parts=(
-                Part(name="features", shape=(2 * self._frequencies,), content=Content.FEATURE),
-                Part(name="clients", content=Content.COUNT),
-            ),
+            parts=sketch_parts(self._frequencies),
             cohort=lambda state: state.cohort,
             group=_everybody,
             ask=self._ask_sketch,
@@ -184,10 +185,7 @@ class SealedClove:
             name="judge",
             reveal=Reveal.SUM,
             uses=frozenset(),
-            parts=(
-                Part(name="silhouettes", shape=(self.clusters,), content=Content.FEATURE),
-                Part(name="clients", content=Content.COUNT),
-            ),
+            parts=(fit_part(self.clusters),),
             cohort=lambda state: state.cohort,
             group=_everybody,
             ask=lambda state, client: {"round": np.array(float(state.round)), **state.candidates},
@@ -201,7 +199,7 @@ class SealedClove:
             name="join",
             reveal=self._revealing,
             uses=frozenset(),
-            parts=(self._place,),
+            parts=(place_part(self.clusters, is_visible=self._is_visible),),
             cohort=lambda state: state.cohort,
             group=_everybody,
             ask=lambda state, client: _published(state),
@@ -254,12 +252,6 @@ class SealedClove:
     @property
     def _revealing(self) -> Reveal:
         return Reveal.EACH if self._is_visible else Reveal.SUM
-
-    @property
-    def _place(self) -> Part:
-        """The number of a client's cluster, or a one in its place."""
-        shape = () if self._is_visible else (self.clusters,)
-        return Part(name="place", shape=shape, content=Content.COUNT)
 
     def _ask_sketch(self, state: SealedState, client: ClientId) -> Tree:
         frame = public_frame(state.moments, clusters=self.clusters)

@@ -40,7 +40,8 @@ class SealedClient:
         """Answer ``moments``: noise the vector of this round and keep it."""
         vector = _embedded(ask, learner)
         embedded = replace(own, round=int(ask["round"]), vector=vector)
-        return embedded, {"moments": moments_of(vector)}
+        mean, products = np.split(moments_of(vector), [len(vector)])
+        return embedded, {"mean": mean, "products": products}
 
     def frame(self, own: SealedOwn, ask: Tree, learner: Learner) -> tuple[SealedOwn, Tree]:
         """Answer ``sketch`` as far as it is known before the coin falls."""
@@ -61,7 +62,7 @@ class SealedClient:
         for name, centroids in ask.items():
             if is_there and name.startswith(CANDIDATES):
                 silhouettes[len(centroids) - 1] = simplified_silhouette(own.vector, centroids)
-        return own, {"silhouettes": silhouettes, "clients": np.array(float(is_there))}
+        return own, {"silhouettes": silhouettes}
 
     def join(self, own: SealedOwn, ask: Tree) -> tuple[SealedOwn, Tree]:
         """Answer ``join``: the nearest centroid; K, or nothing, without a vector of that round."""

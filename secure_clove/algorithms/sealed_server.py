@@ -40,7 +40,8 @@ class SealedServer:
         """Fold ``moments``. Without a sum nothing is clustered in this round."""
         if not replies.sums:
             return replace(state, step="train")
-        moments = read_moments(replies.sums[0]["moments"], count=replies.counts[0])
+        total = np.concatenate([replies.sums[0]["mean"], replies.sums[0]["products"]])
+        moments = read_moments(total, count=replies.counts[0])
         return replace(state, moments=moments, step="sketch")
 
     def decode(self, state: SealedState, replies: Replies) -> SealedState:
@@ -59,15 +60,15 @@ class SealedServer:
         else:
             wanted = [*range(1, min(self.clusters, int(count) - 1) + 1)]
         decoded = {k: decode(sketch, drawn, k, moments=moments, rng=rng) for k in wanted}
-        return self._considered(state, decoded)
+        return self._considered(state, decoded, clients=int(count))
 
     def select(self, state: SealedState, replies: Replies) -> SealedState:
         """Fold ``judge``: keep the number of clusters that fits the clients best."""
         if not replies.sums:
             return replace(state, step="train")
-        fits, clients = replies.sums[0]["silhouettes"], int(replies.sums[0]["clients"])
+        fits = replies.sums[0]["silhouettes"]
         sums = {len(c): float(fits[len(c) - 1]) for c in state.candidates.values() if len(c) > 1}
-        best = choose_by_silhouette(sums, clients=max(clients, 1))
+        best = choose_by_silhouette(sums)
         return self._decided(state, state.candidates[f"{CANDIDATES}{best}"])
 
     def join(self, state: SealedState, replies: Replies) -> SealedState:
@@ -77,7 +78,7 @@ class SealedServer:
             sizes[place] += 1
         for total in replies.sums.values():
             sizes += total["place"][: len(sizes)]
-        if not sizes.sum():
+        if sizes.max(initial=0.0) <= 0:
             return replace(state, found=Found(), step="train")
         kept = np.flatnonzero(sizes >= min(self.smallest, sizes.max()))
         owners = self._owners(state.found.centroids[kept], sizes[kept])
@@ -127,11 +128,13 @@ class SealedServer:
             return trained
         return replace(trained, is_settled=True)
 
-    def _considered(self, state: SealedState, decoded: Mapping[int, Mixture]) -> SealedState:
+    def _considered(
+        self, state: SealedState, decoded: Mapping[int, Mixture], *, clients: int
+    ) -> SealedState:
         if self.selection == "silhouette" and len(decoded) > 1:
             named = {f"{CANDIDATES}{k}": mixture.centroids for k, mixture in decoded.items()}
             return replace(state, candidates=named, step="judge")
-        best = choose(decoded, frequencies=self.frequencies)
+        best = choose(decoded, clients=clients)
         return self._decided(state, decoded[best].centroids)
 
     def _decided(self, state: SealedState, centroids: Vector) -> SealedState:

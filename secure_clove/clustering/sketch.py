@@ -19,14 +19,19 @@ from secure_clove.foundation.trees import Vector
 LEAST_SCALE = 1e-9
 """Vectors closer than this are one point to the sketch; keeps frequencies finite."""
 
-NEAR, FAR = 0.4, 4.0
+NEAR, FAR = 1.0, 2.0
 """Least and largest radius of a frequency, in units of 1 / scale."""
 
 MOST_PER_CLUSTER = 12
-"""Features a cluster at most; more come near the anonymous set of vectors. Source: protocol.md."""
+"""Frequencies a cluster at most; more do not find more. Source: protocol.md; ADR 0012."""
 
 LEAST_PER_CLUSTER = 3
-"""Features a cluster at least, however small the cohort; fewer leave the centroids undetermined."""
+"""Frequencies a cluster at least; fewer leave the centroids undetermined."""
+
+PUBLISHED_SHARE = 0.75
+"""Most numbers published for one number in the cohort's vectors. Above it, whoever fits as many
+free vectors to the published numbers comes markedly closer to the true ones than by knowing
+everybody's cluster (ADR 0012)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,19 +60,19 @@ def moment_count(dimension: int) -> int:
     return dimension + dimension * (dimension + 1) // 2
 
 
-def moments_of(vector: Vector) -> Vector:
-    """Return one client's contribution: the vector and the upper triangle of its outer product.
+def moments_of(vectors: NDArray[np.float64]) -> Vector:
+    """Return a client's contribution: its vector and the upper triangle of its outer product.
 
     Args:
-        vector: (D,).
+        vectors: (..., D) one client's, or several.
 
     Returns:
-        (`moment_count` (D),).
+        (..., `moment_count` (D)).
 
     Source: protocol.md, "Sealed clustering", step 2.
     """
-    upper = np.outer(vector, vector)[np.triu_indices(len(vector))]
-    return np.concatenate([vector, upper])
+    rows, columns = np.triu_indices(vectors.shape[-1])
+    return np.concatenate([vectors, vectors[..., rows] * vectors[..., columns]], axis=-1)
 
 
 def read_moments(total: Vector, *, count: int) -> Moments:
@@ -99,23 +104,27 @@ def read_moments(total: Vector, *, count: int) -> Moments:
 def axes_of(moments: Moments, *, clusters: int) -> NDArray[np.float64]:
     """Return the directions in which a cohort of ``clusters`` differs most.
 
-    The centroids of K clusters lie in K - 1 dimensions; of all such planes this is the one with the
-    most variance. Beyond K - 1 dimensions, as with probe models, it holds the signal and little of
-    the noise.
+    The centroids of K clusters lie in K - 1 dimensions. Beyond these, as with probe models, the
+    directions of most variance hold the signal and little of the noise; one more is taken, for
+    clients of a cluster may differ in one direction more than clusters do in another (ADR 0012).
 
     Args:
         moments: In D dimensions.
         clusters: K, at least 1.
 
     Returns:
-        (r, D) orthonormal rows, r = min(D, max(1, K - 1)), by descending variance; each has its
-        largest coordinate positive.
+        (r, D) orthonormal rows, r = min(D, K), by descending variance; each has its largest
+        coordinate positive.
+
+    Raises:
+        ConfigError: no cluster.
     """
+    if clusters < 1:
+        raise ConfigError(f"at least 1 cluster expected, found {clusters}")
     _, vectors = np.linalg.eigh(moments.covariance)
-    rank = min(len(moments.mean), max(1, clusters - 1))
-    axes = vectors.T[::-1][:rank]
-    largest = np.abs(axes).argmax(axis=1)
-    signed: NDArray[np.float64] = axes * np.sign(axes[np.arange(rank), largest])[:, None]
+    axes = vectors.T[::-1][:clusters]
+    largest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
+    signed: NDArray[np.float64] = axes * np.sign(largest)[:, None]
     return signed
 
 
@@ -152,11 +161,13 @@ def frequencies(
         (m, D), in 1 / unit of the vectors.
 
     Raises:
-        ConfigError: no frequency, or a scale that is not positive.
+        ConfigError: no frequency, a scale that is not positive, or axes of another dimension.
     """
     if count < 1 or not scale > 0:
         raise ConfigError("at least 1 frequency and a positive scale expected")
     basis = np.eye(dimension) if axes is None else axes
+    if basis.ndim != 2 or basis.shape[1] != dimension:
+        raise ConfigError(f"axes of shape (r, {dimension}) expected, found {basis.shape}")
     directions = rng.normal(size=(count, len(basis)))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     radii = np.exp(rng.uniform(np.log(NEAR), np.log(FAR), count)) / scale
@@ -198,19 +209,21 @@ def features(vectors: NDArray[np.float64], frequencies: NDArray[np.float64]) -> 
 def feature_count(clusters: int, *, clients: int) -> int:
     """Return the default number m of frequencies.
 
-    As many as `MOST_PER_CLUSTER` a cluster, but so few that all published numbers, features,
-    moments and weights, stay below the numbers in the cohort's vectors:
-    2 m + K (K + 3) / 2 + K < M K. A cohort too small for `LEAST_PER_CLUSTER` breaks that rule: under
-    about 12 clients the sums determine more of the vectors than the rule allows.
+    As many as `MOST_PER_CLUSTER` a cluster, but so few that 2 m features and the moments, in the
+    K - 1 dimensions that matter, are at most `PUBLISHED_SHARE` of the cohort's M (K - 1) numbers.
+    That is stricter than protocol.md, 2 m + K (K + 3) / 2 + K < M K. Under `LEAST_PER_CLUSTER` a
+    cluster nothing can be read off a sketch, so that a cohort of fewer than about 3 clients a
+    cluster publishes more than its share: its vectors are then hidden by their noise alone.
 
     Args:
         clusters: K, or the largest to consider.
         clients: M in the smallest cohort whose sum may be released.
 
-    Source: protocol.md, "Sealed clustering".
+    Source: protocol.md, "Sealed clustering"; ADR 0012.
     """
-    room = (clients * clusters - clusters * (clusters + 3) // 2 - clusters - 1) // 2
-    return max(min(MOST_PER_CLUSTER * clusters, room), LEAST_PER_CLUSTER * clusters)
+    dimension = max(clusters - 1, 1)
+    room = PUBLISHED_SHARE * clients * dimension - moment_count(dimension)
+    return max(min(MOST_PER_CLUSTER * clusters, int(room / 2)), LEAST_PER_CLUSTER * clusters)
 
 
 def _semi_definite(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,9 +5,9 @@ Every public method is one transaction of the `Store`. Messages are judged by th
 an argument, milliseconds since the epoch.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
-from secure_clove.engine.each import Bodies
 from secure_clove.engine.messages import (
     CONFIG_TAG,
     ROSTER_TAG,
@@ -21,9 +21,9 @@ from secure_clove.engine.pipeline import unpack
 from secure_clove.engine.plan import Config, check_roster
 from secure_clove.engine.ports import Store, Transaction
 from secure_clove.engine.rounds import Rounds
+from secure_clove.engine.sessions import Sessions, StoredBodies
 from secure_clove.engine.state import FederationState, Phase, RoundReport, SessionState
 from secure_clove.errors import (
-    AbortedError,
     ConfigError,
     ConflictError,
     ModelMismatchError,
@@ -33,8 +33,30 @@ from secure_clove.errors import (
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import ClientId, Digest, FederationId, digest
 from secure_clove.foundation.seeds import Entropy
-from secure_clove.secagg.server import SumServer
-from secure_clove.secagg.stages import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A federation as it was read last; found again by content hash, so it is no state.
+
+    Attributes:
+        stamp: Content hash of its saved state.
+        state: The federation.
+        clients: Everybody in the roster.
+        present: Who counts as present.
+    """
+
+    stamp: Digest
+    state: FederationState
+    clients: frozenset[ClientId]
+    present: frozenset[ClientId]
+
+    @classmethod
+    def read(cls, stamp: Digest, state: FederationState) -> Self:
+        """Return what is looked up often."""
+        roster = decode(state.roster.body, Roster).clients if state.roster else {}
+        present = frozenset(state.present)
+        return cls(stamp=stamp, state=state, clients=frozenset(roster), present=present)
 
 
 class Coordinator:
@@ -47,6 +69,8 @@ class Coordinator:
 
     def __init__(self, store: Store, entropy: Entropy) -> None:
         self._store, self._entropy = store, entropy
+        self._sessions = Sessions()
+        self._known: dict[FederationId, Known] = {}
 
     # ---- operator
 
@@ -119,18 +143,16 @@ class Coordinator:
             UnknownClientError: not in the roster.
         """
         with self._store.transaction() as tx:
-            state = self._federation(tx, name)
+            known = self._look_up(tx, name)
+            state = known.state
             if state.roster is None:
                 return Current(round=0)
-            if client not in decode(state.roster.body, Roster).clients:
+            if client not in known.clients:
                 raise UnknownClientError("not in the roster of this federation; enrol first")
             if state.phase is Phase.CLOSED:
                 return Current(round=state.round, is_closed=True, gift=state.gifts.get(client))
-            if client not in state.present:
-                rounds = self._rounds(tx, state, now_ms)
-                rounds.welcome(client)
-                state = rounds.state
-                tx.save_federation(name, encode(state))
+            if client not in known.present and tx.arrive(name, client):
+                state = self._arrived(tx, name, known, now_ms)
             return Current(round=state.round, invitation=self._invitation(tx, state, client))
 
     def put(self, sid: str, step: str, client: ClientId, body: bytes, now_ms: int) -> bool:
@@ -144,18 +166,16 @@ class Coordinator:
             RemoteProtocolError: whatever the protocol machine finds wrong; nothing was stored.
         """
         with self._store.transaction() as tx:
-            name, found = self._session(tx, sid)
-
-            def bodies(wanted: str, who: ClientId) -> bytes:
-                return body if (wanted, who) == (step, client) else tx.body(sid, wanted, who)
-
+            name, found = self._sessions.load(tx, sid)
+            bodies = StoredBodies(tx, sid)
+            is_new = bodies.digest(step, client) is None
             machine = found.machine.receive(step, client, body, now_ms, bodies)
-            if machine is found.machine:
-                return False
-            tx.save_body(sid, step, client, body)
-            stepped = found.moved(machine)
-            self._step(tx, name, sid, stepped, now_ms, received=len(body))
-        return _stage(stepped) != _stage(found)
+            if is_new:
+                tx.save_body(sid, step, client, body)
+            has_moved = machine is not found.machine
+            if has_moved:
+                self._step(tx, name, sid, found.moved(machine), now_ms)
+        return has_moved
 
     def fetch(self, sid: str, resource: str, client: ClientId) -> bytes | None:
         """Return what a client needs for its next step; None: not yet.
@@ -163,15 +183,11 @@ class Coordinator:
         Raises:
             NotFoundError: no such session or resource.
             UnknownClientError: not in the cohort.
-            AbortedError: the session found without a sum.
+            StageClosedError: the client missed an earlier step.
+            AbortedError: the session ended without a sum.
         """
         with self._store.transaction() as tx:
-            _, found = self._session(tx, sid)
-            if client not in found.session.cohort:
-                raise UnknownClientError("not in the cohort of this session")
-            if found.masked is None:
-                raise NotFoundError("a session of single replies has nothing to fetch")
-            return _serve(found.masked, resource, client, _bodies(tx, sid))
+            return self._sessions.serve(tx, sid, resource, client)
 
     def artefact(self, content: Digest) -> bytes:
         """Return bytes by their hash."""
@@ -194,8 +210,10 @@ class Coordinator:
             found = []
             for name in tx.federations():
                 state = self._federation(tx, name)
-                found += [self._session(tx, sid)[1].machine.deadline_ms for sid in state.open]
-                if state.phase is Phase.GATHERING and state.present:
+                open_ = (self._sessions.load(tx, sid)[1] for sid in state.open)
+                found += [session.machine.deadline_ms for session in open_]
+                is_begun = state.present or tx.arrivals(name)
+                if state.phase is Phase.GATHERING and is_begun:
                     found.append(state.gather_until_ms)
         return min(found, default=None)
 
@@ -213,87 +231,75 @@ class Coordinator:
 
     # ---- inside a transaction
 
-    def _rounds(self, tx: Transaction, state: FederationState, now_ms: int) -> Rounds:
-        return Rounds(tx, state, now_ms=now_ms, entropy=self._entropy)
+    def _rounds(
+        self, tx: Transaction, name: FederationId, state: FederationState, now_ms: int
+    ) -> Rounds:
+        rounds = Rounds(tx, state, now_ms=now_ms, entropy=self._entropy)
+        rounds.welcome(tx.take_arrivals(name))
+        return rounds
+
+    def _arrived(
+        self, tx: Transaction, name: FederationId, known: Known, now_ms: int
+    ) -> FederationState:
+        """Begin the round if the client that has just arrived is the last one waited for."""
+        state = known.state
+        is_late = now_ms >= state.gather_until_ms
+        is_first = state.round == 0
+        if state.phase is not Phase.GATHERING or not (is_late or is_first):
+            return state
+        if not is_late and len(known.present) + tx.arrivals(name) < len(known.clients):
+            return state
+        rounds = self._rounds(tx, name, state, now_ms)
+        rounds.advance()
+        tx.save_federation(name, encode(rounds.state))
+        return rounds.state
 
     def _federation(self, tx: Transaction, name: FederationId) -> FederationState:
-        found = tx.federation(name)
-        if found is None:
-            raise NotFoundError("no such federation; ask its operator for the name")
-        return decode(found, FederationState)
+        return self._look_up(tx, name).state
 
-    def _session(self, tx: Transaction, sid: str) -> tuple[FederationId, SessionState]:
-        found = tx.session(sid)
-        if found is None:
-            raise NotFoundError("no such session")
-        return found[0], decode(found[1], SessionState)
+    def _look_up(self, tx: Transaction, name: FederationId) -> Known:
+        known, stamp = self._known.get(name), tx.federation_stamp(name)
+        if known is not None and known.stamp == stamp:
+            return known
+        found = tx.federation(name)
+        if found is None or stamp is None:
+            raise NotFoundError("no such federation; ask its operator for the name")
+        self._known[name] = Known.read(stamp, decode(found, FederationState))
+        return self._known[name]
 
     def _invitation(
         self, tx: Transaction, state: FederationState, client: ClientId
     ) -> Invitation | None:
         for sid in state.open:
-            found = self._session(tx, sid)[1]
-            if found.awaits(client):
-                return Invitation(
-                    session=found.session,
-                    ask=found.asks[client],
-                )
+            found = self._sessions.load(tx, sid)[1]
+            if found.awaits(client, StoredBodies(tx, sid)):
+                return Invitation(session=found.session, ask=found.asks[client])
         return None
 
     def _tick(self, tx: Transaction, name: FederationId, now_ms: int) -> bool:
-        before = self._federation(tx, name)
+        before, has_closed = self._federation(tx, name), False
         for sid in before.open:
-            found = self._session(tx, sid)[1]
-            machine = found.machine.tick(now_ms, _bodies(tx, sid))
+            found = self._sessions.load(tx, sid)[1]
+            machine = found.machine.tick(now_ms, StoredBodies(tx, sid))
             if machine is not found.machine:
+                has_closed = True
                 self._step(tx, name, sid, found.moved(machine), now_ms)
         state = self._federation(tx, name)
-        rounds = self._rounds(tx, state, now_ms)
+        rounds = self._rounds(tx, name, state, now_ms)
         rounds.advance()
         if rounds.state is not state:
             tx.save_federation(name, encode(rounds.state))
-        return rounds.state != before
+        return has_closed or rounds.state != before
 
     def _step(
-        self,
-        tx: Transaction,
-        name: FederationId,
-        sid: str,
-        stepped: SessionState,
-        now_ms: int,
-        *,
-        received: int = 0,
+        self, tx: Transaction, name: FederationId, sid: str, stepped: SessionState, now_ms: int
     ) -> None:
-        tx.save_session(sid, name, encode(stepped))
+        self._sessions.save(tx, sid, name, stepped)
         state = self._federation(tx, name)
-        if sid not in state.open:
+        if not stepped.is_over or sid not in state.open:
             return
-        tally = replace(state.tally, bytes_up=state.tally.bytes_up + received)
-        rounds = self._rounds(tx, replace(state, tally=tally), now_ms)
-        if stepped.is_over:
-            rounds.settle(sid, stepped)
+        received = state.tally.bytes_up + tx.body_bytes(sid)
+        tally = replace(state.tally, bytes_up=received)
+        rounds = self._rounds(tx, name, replace(state, tally=tally), now_ms)
+        rounds.settle(sid, stepped)
         tx.save_federation(name, encode(rounds.state))
-
-
-def _serve(machine: SumServer, resource: str, client: ClientId, bodies: Bodies) -> bytes | None:
-    if machine.stage is Stage.ABORTED:
-        raise AbortedError(machine.reason)
-    if not machine.available(resource):
-        return None
-    match resource:
-        case "directory":
-            return encode(machine.directory(bodies))
-        case "inbox":
-            return encode(machine.inbox(client, bodies))
-        case "survivors":
-            return encode(machine.survivors())
-        case _:
-            return encode(machine.signatures(bodies))
-
-
-def _stage(found: SessionState) -> Stage | bool:
-    return found.is_over if found.masked is None else found.masked.stage
-
-
-def _bodies(tx: Transaction, sid: str) -> Bodies:
-    return lambda step, client: tx.body(sid, step, client)

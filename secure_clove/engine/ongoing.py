@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from secure_clove.engine.ports import Ring
 from secure_clove.foundation.ids import Digest
-from secure_clove.foundation.trees import Tree
+from secure_clove.secagg import ring
 from secure_clove.secagg.client import SumClient
 from secure_clove.secagg.session import Session
 
@@ -13,19 +13,30 @@ from secure_clove.secagg.session import Session
 class Answer:
     """A computed reply, kept so that another attempt sends the very same one.
 
+    It is spent when the session's shares are given away: from then on its sum can be read, and a
+    second sum without one of the clients would show that client's reply (protocol.md, A4).
+
     Attributes:
         round: Of which round.
         exchange: To which exchange.
         ask: Hash of what was asked.
-        reply: The reply; empty where it waits for the session's coin.
+        vector: The reply as ring elements; empty where it waits for the session's coin.
+        bits: Of their ring.
         own: What the client remembers from then on.
+        is_spent: Whether it may be in a sum that can be read.
     """
 
     round: int
     exchange: str
     ask: Digest
-    reply: Tree = field(repr=False)
+    vector: Ring = field(repr=False)
+    bits: int
     own: object = field(repr=False)
+    is_spent: bool = False
+
+    def elements(self, bits: int) -> Ring:
+        """Return the reply in a ring of ``bits``; a smaller cohort may have a smaller ring."""
+        return ring.reduce(ring.lift(self.vector, self.bits), bits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,7 +48,6 @@ class Live:
         session: The session object.
         machine: The protocol machine.
         answer: What was computed for it.
-        vector: The reply as ring elements; None until the coin has fallen where it depends on it.
         waits_for: The resource that the next step needs.
     """
 
@@ -45,5 +55,4 @@ class Live:
     session: Session
     machine: SumClient
     answer: Answer = field(repr=False)
-    vector: Ring | None = field(repr=False)
     waits_for: str

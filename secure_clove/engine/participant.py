@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from secure_clove.algorithms.base import Exchange, Use
 from secure_clove.engine.admission import (
     Membership,
@@ -44,6 +46,9 @@ from secure_clove.secagg.client import SumClient
 from secure_clove.secagg.keys import Identity, public_coin
 from secure_clove.secagg.messages import Directory, Inbox, Signatures, Survivors
 from secure_clove.secagg.session import Carriage, Session
+
+NOTHING = np.zeros(0, dtype=np.uint64)
+"""In the place of a reply that waits for a coin."""
 
 
 class Participant:
@@ -159,11 +164,11 @@ class Participant:
             return Outcome.WAITING
         self._charged(session, exchange)  # refuses before anything is computed
         answer = self._answer_to(invitation, exchange)
+        if answer.is_spent:
+            return Outcome.WAITING
         if session.carriage is Carriage.EACH:
-            self._send_alone(session, exchange, self._on_ring(session, exchange, answer.reply))
+            self._send_alone(session, exchange, answer.elements(session.ring_bits))
             return Outcome.MOVED
-        late = exchange.toss is not None
-        vector = None if late else self._on_ring(session, exchange, answer.reply)
         machine, advert = SumClient.open(
             session,
             me=self.me,
@@ -177,7 +182,6 @@ class Participant:
             session=session,
             machine=machine,
             answer=answer,
-            vector=vector,
             waits_for="directory",
         )
         self._put("advert", advert)
@@ -208,14 +212,19 @@ class Participant:
         )
         own, reply = exchange.work(self._own(), ask, guard)
         self._answer = Answer(
-            round=session.round, exchange=exchange.name, ask=invitation.ask, reply=reply, own=own
+            round=session.round,
+            exchange=exchange.name,
+            ask=invitation.ask,
+            vector=NOTHING if exchange.toss else self._on_ring(session, exchange, reply),
+            bits=session.ring_bits,
+            own=own,
         )
         return self._answer
 
-    def _tossed(self, live: Live, exchange: Exchange[Any, Any]) -> Ring:
-        """Return the reply that waited for the session's coin."""
+    def _vector(self, live: Live, exchange: Exchange[Any, Any]) -> Ring:
+        """Return the reply; the coin that it may have waited for is known by now."""
         if exchange.toss is None:
-            raise LocalProtocolError("this reply does not wait for a coin")
+            return live.answer.elements(live.session.ring_bits)
         coin = public_coin(live.session.sid, live.machine.h1)
         return self._on_ring(live.session, exchange, exchange.toss(live.answer.own, coin))
 
@@ -284,7 +293,7 @@ class Participant:
             case "inbox":
                 machine = live.machine.receive_shares(decode(body, Inbox))
                 exchange = self.config.exchange(exchange_of(live.session))
-                vector = self._tossed(live, exchange) if live.vector is None else live.vector
+                vector = self._vector(live, exchange)
                 self._commit(live.session, exchange)
                 machine, masked = machine.mask(vector)
                 self._live = replace(live, machine=machine, waits_for="survivors")
@@ -295,6 +304,7 @@ class Participant:
                 self._put("consistency", signed)
             case _:
                 _, unmask = live.machine.unmask(decode(body, Signatures))
+                self._answer = replace(live.answer, is_spent=True)
                 self._put("unmask", unmask)
                 self._live = None
 

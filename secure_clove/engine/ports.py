@@ -1,6 +1,6 @@
 """What the engine needs from outside, as protocols. Layer L4 fills them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -112,14 +112,29 @@ class Transaction(Protocol):
     def federation(self, name: FederationId) -> bytes | None:
         """Return the saved state of a federation."""
 
+    def federation_stamp(self, name: FederationId) -> Digest | None:
+        """Return the content hash of a federation's saved state, without reading the state."""
+
     def federations(self) -> tuple[FederationId, ...]:
         """Return the names of all federations."""
 
     def save_federation(self, name: FederationId, state: bytes) -> None:
         """Save the state of a federation."""
 
+    def arrive(self, name: FederationId, client: ClientId) -> bool:
+        """Note that a client is there; return False if that was noted already."""
+
+    def arrivals(self, name: FederationId) -> int:
+        """Return how many clients are noted, however many, in the same time."""
+
+    def take_arrivals(self, name: FederationId) -> tuple[ClientId, ...]:
+        """Return the clients that are noted and forget the notes."""
+
     def session(self, sid: str) -> tuple[FederationId, bytes] | None:
         """Return a session's federation and saved state."""
+
+    def session_stamp(self, sid: str) -> Digest | None:
+        """Return the content hash of a session's saved state, without reading the state."""
 
     def sessions(self, federation: FederationId) -> tuple[str, ...]:
         """Return the hex sids of every session a federation ever had."""
@@ -134,12 +149,30 @@ class Transaction(Protocol):
             NotFoundError: none was stored.
         """
 
+    def body_digest(self, sid: str, step: str, client: ClientId) -> Digest | None:
+        """Return the content hash of a stored message; None if none was stored."""
+
+    def body_count(self, sid: str, step: str) -> int:
+        """Return how many messages of a step were stored, however many, in the same time."""
+
+    def body_senders(self, sid: str, step: str) -> Mapping[ClientId, Digest]:
+        """Return the senders of a step's stored messages, with their content hashes."""
+
+    def body_bytes(self, sid: str) -> int:
+        """Return how many bytes the stored messages of a session have together."""
+
     def save_body(self, sid: str, step: str, client: ClientId, body: bytes) -> None:
         """Store a message, once.
 
         Raises:
             StoreError: one was stored under these names before.
         """
+
+    def inbox(self, sid: str, client: ClientId) -> bytes | None:
+        """Return what waits for one client of a session; None if nothing does."""
+
+    def save_inboxes(self, sid: str, inboxes: Iterable[tuple[ClientId, bytes]]) -> None:
+        """Store what waits for each client of a session, once."""
 
     def artefact(self, content: Digest) -> bytes:
         """Return bytes by their hash.

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from secure_clove.engine.pipeline import from_ring, pack, unpack
 from secure_clove.engine.plan import Config, quantiser, releases, ring_bits
 from secure_clove.engine.policy import MOST_ATTEMPTS
 from secure_clove.engine.ports import Transaction
+from secure_clove.engine.sessions import StoredBodies
 from secure_clove.engine.state import (
     FederationState,
     GroupSum,
@@ -46,11 +47,11 @@ class Rounds:
         self._config = decode(state.config.body, Config)
         self._algorithm = self._config.build()
 
-    def welcome(self, client: ClientId) -> None:
-        """Count a client as present from the next cohort on."""
-        if client not in self.state.present:
-            self.state = replace(self.state, present=tuple(sorted({*self.state.present, client})))
-            self.advance()
+    def welcome(self, clients: Iterable[ClientId]) -> None:
+        """Count clients as present from the next cohort on."""
+        present = {*self.state.present, *clients}
+        if len(present) > len(self.state.present):
+            self.state = replace(self.state, present=tuple(sorted(present)))
 
     def advance(self) -> None:
         """Begin the next round if its clients are there."""
@@ -268,7 +269,7 @@ class Rounds:
         self.state = replace(self.state, sums=(*self.state.sums, found))
 
     def _unmask(self, sid: str, ended: SessionState, machine: SumServer) -> Tree:
-        total = machine.total(lambda step, who: self._tx.body(sid, step, who))
+        total = machine.total(StoredBodies(self._tx, sid))
         return from_ring(
             self._config,
             self._config.exchange(self.state.exchange),

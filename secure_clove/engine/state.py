@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from secure_clove.engine.each import EachServer
-from secure_clove.engine.messages import Signed
+from secure_clove.engine.messages import REPLY_STEP, Signed
 from secure_clove.foundation.ids import ClientId, Digest
+from secure_clove.secagg.bodies import Bodies
 from secure_clove.secagg.server import SumServer
 from secure_clove.secagg.session import Session
-from secure_clove.secagg.stages import STEPS, Stage
+from secure_clove.secagg.stages import STEPS, TRANSITIONS, Stage
 
 
 class Phase(Enum):
@@ -126,20 +127,21 @@ class SessionState:
 
     @property
     def missing(self) -> frozenset[ClientId]:
-        """Who of the cohort has not answered the last step that anybody answered."""
+        """Who of the cohort had not answered the last step that anybody answered, once over."""
         steps = [self.each.heard] if self.each else []
         if self.masked is not None:
             found = (self.masked.heard.get(step, {}) for step in STEPS)
             steps = [heard for heard in found if heard]
         return frozenset(self.session.cohort) - (steps[-1].keys() if steps else frozenset())
 
-    def awaits(self, client: ClientId) -> bool:
+    def awaits(self, client: ClientId, bodies: Bodies) -> bool:
         """Whether ``client`` can still join: nothing was heard of it and the first step is open."""
         if client not in self.asks or self.is_over:
             return False
-        if self.masked is not None:
-            return self.masked.stage is Stage.OPEN and client not in self.masked.u1
-        return self.each is not None and client not in self.each.heard
+        if self.masked is not None and self.masked.stage is not Stage.OPEN:
+            return False
+        step = REPLY_STEP if self.masked is None else TRANSITIONS[Stage.OPEN].step
+        return bodies.digest(step, client) is None
 
     def moved(self, machine: SumServer | EachServer) -> "SessionState":
         """Return the session after a step of its machine."""

@@ -29,8 +29,15 @@ TAIL = 13.5
 WIDEST_TABLE = 1024
 """Largest standard deviation of one table; wider laws are sums of two narrower ones."""
 
+UNDECIDED = -1
+"""Marks the first bits of a draw that more than one value begins with."""
+
 BITS = 192
 """Fixed-point precision in which a table is computed."""
+
+LEAST_SHARE = 2.0
+"""Smallest standard deviation of one client's share of a noise, in grid steps: from here on, shares
+add up to a discrete Gaussian but for 1e-16 (`distance_of_sum`)."""
 
 Integers = NDArray[np.int64]
 
@@ -119,6 +126,52 @@ def total_variation(sigma: float, count: int) -> float:
     return count * (tables + (len(parts) - 1) * 2.0**-250)
 
 
+def share_of_noise(sigma: float, *, honest: int) -> float:
+    """Return the standard deviation of the noise that each client adds so that sums hold ``sigma``.
+
+    Args:
+        sigma: Standard deviation that the honest noise in every sum needs, in grid steps.
+        honest: Fewest honest clients in a sum that can be released: T - t_c of the secure sum,
+            with T = floor(2n / 3) + 1 and t_c = ceil(n / 3) - 1 colluders among n clients.
+
+    Raises:
+        ConfigError: no honest client, or a share below `LEAST_SHARE`.
+
+    Source: protocol.md, noise ``distributed``: variance sigma^2 / (T - t_c) each.
+    """
+    if honest < 1:
+        raise ConfigError(f"a noise is shared by at least 1 honest client, found {honest}")
+    share = sigma / math.sqrt(honest) * (1 + 2.0**-50)  # never a rounding error too little
+    if not LEAST_SHARE <= share <= WIDEST:
+        raise ConfigError(
+            f"a noise of {sigma:g} grid steps shared by {honest} honest clients gives each "
+            f"{share:.3g}, expected {LEAST_SHARE:g} to {WIDEST:.3g} steps: "
+            "change the grid step in proportion"
+        )
+    return share
+
+
+def distance_of_sum(sigma: float, count: int) -> float:
+    """Return a bound on |ln P(x) / Q(x)| at every x, between a sum of shares and one law.
+
+    P: ``count`` draws of standard deviation ``sigma`` added. Q: one draw of their variance. It is
+    at most 1e-16 from `LEAST_SHARE` on, and 2 d times it bounds what it adds to an epsilon when d
+    coordinates are released.
+
+    Args:
+        sigma: Standard deviation of each share in grid steps, at least 1/2.
+        count: How many are added, at least 1.
+
+    Raises:
+        ConfigError: an argument is out of its range.
+
+    Source: Kairouz, Liu and Steinke 2021, theorem 1 (tau).
+    """
+    if not sigma >= 0.5 or count < 1:
+        raise ConfigError(f"expected sigma >= 0.5 and count >= 1, found {sigma} and {count}")
+    return 10 * sum(math.exp(-2 * (math.pi * sigma) ** 2 * k / (k + 1)) for k in range(1, count))
+
+
 def _exact(variance: Fraction, uniform: _UniformIntegers) -> int:
     """Rejection from a discrete Laplace of scale t, the standard deviation rounded up."""
     scale = math.isqrt(int(variance)) + 1
@@ -181,24 +234,41 @@ def _summands(variance: Fraction) -> list[tuple[int, Fraction]]:
 
 
 def _inverted(variance: Fraction, count: int, entropy: Entropy) -> Integers:
-    """Find 128 uniform bits in the table; the lower 64 are drawn only where they matter."""
-    high, low = _table(variance)
+    """Find 128 uniform bits in the table; the lower 64 are drawn only where they matter.
+
+    The top 16 alone decide most draws; the others are searched.
+    """
+    high, low, decided = _table(variance)
     drawn = np.frombuffer(entropy.draw(8 * count), dtype="<u8")
-    first = np.searchsorted(high, drawn, side="left")
-    index = np.searchsorted(high, drawn, side="right")
+    found: Integers = decided[drawn.view("<u2")[3::4]]
+    open_ = np.flatnonzero(found == UNDECIDED)
+    first = np.searchsorted(high, drawn[open_], side="left")
+    index = np.searchsorted(high, drawn[open_], side="right")
     for tied in np.flatnonzero(first != index):
         more = np.frombuffer(entropy.draw(8), dtype="<u8")[0]
         run = low[first[tied] : index[tied]]
         index[tied] = first[tied] + np.searchsorted(run, more, side="right")
-    return index.astype(np.int64) - _reach(variance)
+    found[open_] = index
+    found -= _reach(variance)
+    return found
 
 
 @lru_cache(maxsize=64)
-def _table(variance: Fraction) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Return the cumulative law as 128-bit numbers in two halves, without its last entry, 1.
+def _table(variance: Fraction) -> tuple[NDArray[np.uint64], NDArray[np.uint64], Integers]:
+    """Return the cumulative law and where its first 16 bits lead.
 
-    The law is the running product of a running ratio, both rounded down in `BITS` bits.
+    The law is the running product of a running ratio, both rounded down in `BITS` bits, as 128-bit
+    numbers in two halves, without its last entry, 1. For all 2^16 beginnings of a draw: the entries
+    at or below it, or `UNDECIDED` where an entry begins alike.
     """
+    high, low = _cumulative(variance)
+    begins = np.arange(1 << 16, dtype=np.uint64) << np.uint64(48)
+    below = np.searchsorted(high, begins, side="left")
+    beyond = np.append(below[1:], len(high))
+    return high, low, np.where(below == beyond, below, UNDECIDED)
+
+
+def _cumulative(variance: Fraction) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     one = 1 << BITS
     ratio, square = _exp_minus(1 / (2 * variance)), _exp_minus(1 / variance)
     weights = [one]

@@ -12,15 +12,19 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from secure_clove.errors import (
-    LocalProtocolError,
-    RemoteProtocolError,
-    UnknownClientError,
-)
+from secure_clove.errors import LocalProtocolError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.secagg import masks, ring, shamir
+from secure_clove.secagg.checks import (
+    check_directory,
+    check_inbox,
+    check_invited,
+    check_signatures,
+    check_survivors,
+)
 from secure_clove.secagg.envelope import Address, Entrusted, seal, unseal
+from secure_clove.secagg.graph import Graph, draw
 from secure_clove.secagg.keys import (
     Identity,
     SessionKeys,
@@ -28,7 +32,6 @@ from secure_clove.secagg.keys import (
     pair_mask_key,
     public_key,
     self_mask_key,
-    verify,
 )
 from secure_clove.secagg.messages import (
     Advert,
@@ -44,16 +47,12 @@ from secure_clove.secagg.messages import (
 from secure_clove.secagg.session import Session
 from secure_clove.secagg.transcript import (
     advert_statement,
-    check_count,
-    check_session,
     consistency_statement,
-    fewest,
-    fewest_adverts,
+    early_h2,
     hash_adverts,
     hash_u2,
     hash_u3,
     masked_statement,
-    said,
     threshold,
 )
 
@@ -75,25 +74,29 @@ class SumClient:
 
     Attributes:
         session: What is summed, among whom.
+        sid: Its identifier, which takes a hash over the whole cohort.
         me: This client.
         roster: 32-byte Ed25519 key of every client of the cohort.
         stage: What was done last.
         identity: Signing key; gone once R4 is answered.
         keys: This session's secrets; gone once the vector is masked.
         adverts: U1 with its keys, from R1 on.
-        held: Shares entrusted by each of U2, mine included; gone once R4 is answered.
+        graph: Of U1, from R1 on; before, I stand on it alone.
+        held: Shares entrusted by U2 around me, mine included; gone once R4 is answered.
         h1: Hash of the adverts, from R1 on.
-        u2: Whose shares I hold, from R2 on.
+        u2: Whose shares I hold, from R2 on; all of U2 from R3 on.
         u3: Who is in the sum by the list I signed, from R3 on.
     """
 
     session: Session
+    sid: bytes
     me: ClientId
     roster: Mapping[ClientId, bytes]
     stage: ClientStage
     identity: Identity | None = field(repr=False)
     keys: SessionKeys | None = field(repr=False)
     adverts: Mapping[ClientId, Advert]
+    graph: Graph
     held: Mapping[ClientId, Entrusted] = field(default_factory=dict, repr=False)
     h1: bytes = b""
     u2: tuple[ClientId, ...] = ()
@@ -125,23 +128,26 @@ class SumClient:
             UnknownClientError: ``me`` is not in the cohort, or one of the cohort not in the roster.
             CohortTooSmallError: fewer than ``min_cohort`` clients, or fewer than three.
         """
-        _check_session(session, me, identity, roster)
+        check_invited(session, me, identity, roster)
         keys = SessionKeys.draw(entropy)
-        advert = _advertise(session.sid, me, identity, keys)
+        sid = session.sid
+        advert = advertise(sid, me, identity, keys)
         client = cls(
             session=session,
+            sid=sid,
             me=me,
             roster={client: roster[client] for client in session.cohort},
             stage=ClientStage.ADVERTISED,
             identity=identity,
             keys=keys,
             adverts={me: advert},
+            graph=draw([me], sid, b""),
         )
         return client, advert
 
     @property
     def threshold(self) -> int:
-        """T, computed here from U1 and from nothing that the coordinator says."""
+        """T of all signatures, computed here from U1 and from nothing the coordinator says."""
         return threshold(len(self.adverts))
 
     def share(self, directory: Directory, entropy: Entropy) -> tuple[Self, Shares]:
@@ -155,19 +161,21 @@ class SumClient:
             CohortTooSmallError: U1 holds fewer than ``min_cohort`` clients, or fewer than three.
         """
         keys = self._keys_at(ClientStage.ADVERTISED)
-        self._check_directory(directory)
+        mine = self.adverts[self.me]
+        check_directory(directory, mine, session=self.session, roster=self.roster)
         adverts = {advert.sender: advert for advert in directory.adverts}
         h1 = hash_adverts(adverts.values())
-        client = replace(self, stage=ClientStage.SHARED, adverts=adverts, h1=h1)
+        graph = draw(adverts, self.sid, h1)
+        client = replace(self, stage=ClientStage.SHARED, adverts=adverts, graph=graph, h1=h1)
         entrusted = client._split(keys, entropy)
         sealed = {
             peer: seal(
-                entrusted[peer],
+                shares,
                 client._address(self.me, peer),
                 secret=keys.share_secret,
                 public=adverts[peer].share_key,
             )
-            for peer in adverts
+            for peer, shares in entrusted.items()
             if peer != self.me
         }
         kept = {self.me: entrusted[self.me]}
@@ -178,16 +186,14 @@ class SumClient:
 
         Raises:
             LocalProtocolError: not the next step.
-            UnknownClientError: an envelope from outside U1, or from myself.
-            CohortTooSmallError: U2 holds fewer than T or ``min_cohort`` clients.
+            UnknownClientError: an envelope from outside my neighbours, or from myself.
+            CohortTooSmallError: U2 holds too few clients as far as I can see.
             BadSignatureError: an envelope does not open under the key for this direction.
             MalformedError: an envelope holds no shares.
         """
         keys = self._keys_at(ClientStage.SHARED)
-        if not inbox.sealed.keys() <= self.adverts.keys() - {self.me}:
-            raise UnknownClientError("R2: an envelope comes from outside U1 or from myself")
+        check_inbox(inbox, self.me, session=self.session, graph=self.graph)
         u2 = tuple(sorted([self.me, *inbox.sealed]))
-        check_count("R2: U2", len(u2), fewest(self.session, len(self.adverts)))
         opened = {
             peer: unseal(
                 sealed,
@@ -217,10 +223,11 @@ class SumClient:
         words = ring.narrow(vector, length=size, bits=self.session.ring_bits)
         lower = self._pair_keys(keys, [peer for peer in self.u2 if peer < self.me])
         higher = self._pair_keys(keys, [peer for peer in self.u2 if peer > self.me])
-        own = self_mask_key(keys.seed, sid=self.session.sid, client=self.me)
+        own = self_mask_key(keys.seed, sid=self.sid, client=self.me)
         masks.apply(words, add=[own, *lower], subtract=higher)
         values = ring.to_bytes(words)
-        statement = masked_statement(self.session.sid, self.h1, hash_u2(self.u2), values)
+        h2 = early_h2(self.graph, hash_u2(self.u2))
+        statement = masked_statement(self.sid, self.h1, h2, values)
         client = replace(self, stage=ClientStage.MASKED, keys=None)
         masked = Masked(sender=self.me, values=values, signature=identity.sign(*statement))
         return client, masked
@@ -230,23 +237,21 @@ class SumClient:
 
         Raises:
             LocalProtocolError: not the next step.
-            RemoteProtocolError: U3 is not within U2, leaves me out, or the dropped clients are not
-                exactly the rest of U2.
-            CohortTooSmallError: U3 holds fewer than T or ``min_cohort`` clients.
+            RemoteProtocolError: U3 leaves me out, U2 is not within U1, or is not the one around me
+                that I was shown in R2.
+            CohortTooSmallError: U3 holds fewer than T or ``min_cohort`` clients, or too few of them
+                are around a client of U2.
         """
         identity = self._identity_at(ClientStage.MASKED)
-        alive = set(survivors.alive)
-        if not alive <= set(self.u2) or self.me not in alive:
-            raise RemoteProtocolError("R3: U3 must lie within U2 and contain me")
-        if set(survivors.dropped) != set(self.u2) - alive:
-            raise RemoteProtocolError("R3: the dropped clients must be exactly U2 without U3")
-        check_count("R3: U3", len(alive), fewest(self.session, len(self.adverts)))
-        client = replace(self, stage=ClientStage.AGREED, u3=survivors.alive)
+        nearby = frozenset(self.u2)
+        check_survivors(survivors, self.me, session=self.session, graph=self.graph, nearby=nearby)
+        u2 = tuple(sorted([*survivors.alive, *survivors.dropped]))
+        client = replace(self, stage=ClientStage.AGREED, u2=u2, u3=survivors.alive)
         signature = identity.sign(*client._consistency())
         return client, Consistency(sender=self.me, signature=signature)
 
     def unmask(self, signatures: Signatures) -> tuple[Self, Unmask]:
-        """R4: give one share for each of U2, which kind by the U3 that I signed; then forget all.
+        """R4: give one share of each that I hold, which kind by the U3 I signed; then forget all.
 
         Raises:
             LocalProtocolError: not the next step.
@@ -255,54 +260,38 @@ class SumClient:
             RemoteProtocolError: fewer than T signatures.
         """
         self._identity_at(ClientStage.AGREED)
-        self._check_signatures(signatures)
-        seeds = {peer: self.held[peer].seed for peer in self.u3}
-        keys = {peer: self.held[peer].key for peer in self.u2 if peer not in self.u3}
+        alive = frozenset(self.u3)
+        check_signatures(
+            signatures,
+            self._consistency(),
+            alive=alive,
+            roster=self.roster,
+            count=len(self.adverts),
+        )
+        seeds = {peer: held.seed for peer, held in self.held.items() if peer in alive}
+        keys = {peer: held.key for peer, held in self.held.items() if peer not in alive}
         client = replace(self, stage=ClientStage.ERASED, identity=None, held={})
         return client, Unmask(sender=self.me, seeds=seeds, keys=keys)
 
-    def _check_directory(self, directory: Directory) -> None:
-        senders = {advert.sender: advert for advert in directory.adverts}
-        if not senders.keys() <= self.roster.keys():  # R1.1
-            raise UnknownClientError("R1: an advert comes from outside the cohort")
-        if senders.get(self.me) != self.adverts[self.me]:  # R1.2
-            raise RemoteProtocolError("R1: my own advert is missing or was altered")
-        check_count("R1: U1", len(senders), fewest_adverts(self.session))  # R1.3
-        sid = self.session.sid
-        for advert in directory.adverts:  # R1.4
-            verify(self.roster[advert.sender], advert.signature, *said(sid, advert))
-        keys = [key for a in directory.adverts for key in (a.share_key, a.mask_key)]
-        if len(set(keys)) != len(keys):  # R1.5
-            raise RemoteProtocolError("R1: two public keys of the adverts are equal")
-
-    def _check_signatures(self, signatures: Signatures) -> None:
-        if not signatures.signatures.keys() <= set(self.u3):  # R4.1
-            raise UnknownClientError("R4: a signature comes from outside U3")
-        statement = self._consistency()
-        for signer, signature in signatures.signatures.items():  # R4.2
-            verify(self.roster[signer], signature, *statement)
-        count = len(signatures.signatures)
-        if count < self.threshold:  # R4.3
-            raise RemoteProtocolError(f"R4: {count} signatures on U3, {self.threshold} are needed")
-
     def _split(self, keys: SessionKeys, entropy: Entropy) -> dict[ClientId, Entrusted]:
-        u1 = sorted(self.adverts)
+        u1, least, holders = sorted(self.adverts), self.graph.threshold, self.graph.circle(self.me)
         secrets = (keys.mask_secret, keys.seed)
-        shares = [shamir.split(s, self.threshold, count=len(u1), entropy=entropy) for s in secrets]
-        parts = zip(u1, *shares, strict=True)
-        return {peer: Entrusted(key=key, seed=seed) for peer, key, seed in parts}
+        shares = [shamir.split(s, least, count=len(u1), entropy=entropy) for s in secrets]
+        parts = {peer: pair for peer, *pair in zip(u1, *shares, strict=True)}
+        return {h: Entrusted(key=parts[h][0], seed=parts[h][1]) for h in holders}
 
     def _pair_keys(self, keys: SessionKeys, peers: Sequence[ClientId]) -> list[bytes]:
-        bound = {"sid": self.session.sid, "h1": self.h1, "h2": hash_u2(self.u2)}
+        h2 = early_h2(self.graph, hash_u2(self.u2))
+        bound = {"sid": self.sid, "h1": self.h1, "h2": h2}
         secret, publics = keys.mask_secret, {peer: self.adverts[peer].mask_key for peer in peers}
         return [pair_mask_key(secret, publics[p], pair=(self.me, p), **bound) for p in peers]
 
     def _address(self, source: ClientId, target: ClientId) -> Address:
-        return Address(sid=self.session.sid, h1=self.h1, source=source, target=target)
+        return Address(sid=self.sid, h1=self.h1, source=source, target=target)
 
     def _consistency(self) -> tuple[str | bytes, ...]:
         h2, h3 = hash_u2(self.u2), hash_u3(self.u3)
-        return consistency_statement(self.session.sid, self.h1, h2, h3)
+        return consistency_statement(self.sid, self.h1, h2, h3)
 
     def _keys_at(self, stage: ClientStage) -> SessionKeys:
         if self.stage is not stage or self.keys is None:
@@ -315,17 +304,8 @@ class SumClient:
         return self.identity
 
 
-def _check_session(
-    session: Session, me: ClientId, identity: Identity, roster: Mapping[ClientId, bytes]
-) -> None:
-    check_session(session, roster)
-    if me not in session.cohort:
-        raise UnknownClientError("R0: the cohort does not contain me")
-    if roster[me] != identity.public:
-        raise LocalProtocolError("R0: the roster has another key for me; enrol this one first")
-
-
-def _advertise(sid: bytes, me: ClientId, identity: Identity, keys: SessionKeys) -> Advert:
+def advertise(sid: bytes, me: ClientId, identity: Identity, keys: SessionKeys) -> Advert:
+    """Return what R0 sends for these keys."""
     share_key, mask_key = public_key(keys.share_secret), public_key(keys.mask_secret)
     seal_of_seed = commitment(keys.seed, sid=sid, client=me)
     statement = advert_statement(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from secure_clove.errors import MalformedError, NotFoundError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.secagg.envelope import SEALED_BYTES
+from secure_clove.secagg.graph import most_holders
 from secure_clove.secagg.keys import KEY_BYTES, SIGNATURE_BYTES
 from secure_clove.secagg.session import Session
 from secure_clove.secagg.shamir import SHARE_BYTES
@@ -84,11 +85,11 @@ class Consistency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmask:
-    """R4, client to coordinator: one share for each client, never both kinds.
+    """R4, client to coordinator: one share for each client of its circle, never both kinds.
 
     Attributes:
         sender: Who speaks.
-        seeds: 33-byte shares of the self seeds of those in the sum.
+        seeds: 33-byte shares of the self seeds of those in the sum, its own among them.
         keys: 33-byte shares of the mask secrets of those who dropped out.
     """
 
@@ -116,7 +117,7 @@ class Directory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbox:
-    """After R1, coordinator to one client of U2: the envelopes for it, by sender."""
+    """After R1, coordinator to one client of U2: its neighbours' envelopes for it, by sender."""
 
     sealed: Mapping[ClientId, bytes] = field(repr=False)
 
@@ -155,19 +156,25 @@ Reply = Advert | Shares | Masked | Consistency | Unmask
 """What a client sends."""
 
 
-def body_limit(session: Session, stage: str) -> int:
+def longest_name(session: Session) -> int:
+    """Return the bytes of the longest client id of a session; it takes a look at each."""
+    return max(len(client.encode()) for client in session.cohort)
+
+
+def body_limit(session: Session, stage: str, *, longest: int | None = None) -> int:
     """Return the most bytes that an encoded message may have.
 
     Args:
         session: Which session.
         stage: A step (``advert``, ``shares``, ``masked``, ``consistency``, ``unmask``) or a
             resource (``directory``, ``inbox``, ``survivors``, ``signatures``).
+        longest: Bytes of the longest client id, where they are known.
 
     Raises:
         NotFoundError: no such step or resource.
     """
     header = 5  # the longest MessagePack header of a string, a map or some bytes
-    name = header + max(len(client.encode()) for client in session.cohort)
+    name = header + (longest_name(session) if longest is None else longest)
     each = {
         "advert": 0,
         "shares": name + header + SEALED_BYTES,
@@ -182,7 +189,9 @@ def body_limit(session: Session, stage: str) -> int:
     if stage not in each:
         raise NotFoundError(f"a secure sum has no step or resource '{stage[:16]}'")
     values = session.length * session.ring_bits // 8 if stage == "masked" else 0
-    return 256 + name + values + len(session.cohort) * each[stage]
+    count = len(session.cohort)
+    parts = most_holders(count) if stage in ("shares", "unmask", "inbox") else count
+    return 256 + name + values + parts * each[stage]
 
 
 def _sized(what: str, size: int, *parts: bytes) -> None:

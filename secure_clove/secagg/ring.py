@@ -81,8 +81,10 @@ def from_bytes(data: bytes, *, length: int, bits: int) -> Words:
 
 
 def reduce(integers: NDArray[np.int64], bits: int) -> NDArray[np.uint64]:
-    """Return signed ``integers`` mod 2**bits."""
-    return integers.astype(np.uint64).astype(word(bits)).astype(np.uint64)
+    """Return signed ``integers`` mod 2**bits; the residues take their place in memory."""
+    residues = integers.view(np.uint64)
+    residues &= np.uint64(np.iinfo(word(bits)).max)
+    return residues
 
 
 def lift(residues: NDArray[np.uint64], bits: int) -> NDArray[np.int64]:

@@ -1,13 +1,14 @@
-"""The coordinator's half of one secure sum: a value that every message replaces, no I/O.
+"""The coordinator's half of one secure sum: a value that every closing stage replaces, no I/O.
 
-It holds content hashes, never bodies: those lie in the store and are read through ``bodies``. So it
-is small, is saved in the transaction that stores the body, and a restart changes nothing.
+It says who has answered the stages that are closed, by content hash. Who has answered the running
+one lies in the store with the bodies, and both are read through `Bodies`. So a message leaves the
+state as it is unless it is the last of its stage; a restart between any two changes nothing.
 Source: protocol.md, "Messages of SCA-Full".
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,42 +24,35 @@ from secure_clove.errors import (
 from secure_clove.foundation.codec import decode
 from secure_clove.foundation.ids import ClientId, Digest, digest
 from secure_clove.secagg import ring
-from secure_clove.secagg.keys import verify
+from secure_clove.secagg.bodies import Bodies, Including, load
+from secure_clove.secagg.graph import NOBODY, Graph, draw
+from secure_clove.secagg.judge import Rules, judge
 from secure_clove.secagg.messages import (
     Advert,
     Consistency,
     Directory,
     Inbox,
     Masked,
-    Reply,
     Shares,
     Signatures,
     Survivors,
     Unmask,
     body_limit,
+    longest_name,
 )
+from secure_clove.secagg.quorum import shortage
 from secure_clove.secagg.recovery import Recovery
 from secure_clove.secagg.session import Session
-from secure_clove.secagg.stages import RESOURCES, STEPS, TRANSITIONS, Stage
+from secure_clove.secagg.stages import BEFORE, RESOURCES, STEPS, TRANSITIONS, Stage
 from secure_clove.secagg.transcript import (
     check_session,
-    consistency_statement,
-    fewest,
-    fewest_adverts,
+    early_h2,
     hash_adverts,
     hash_u2,
     hash_u3,
-    masked_statement,
-    said,
-    threshold,
 )
 
-Bodies = Callable[[str, ClientId], bytes]
-"""Loads the stored body of a step from a sender."""
-
 __all__ = ["Bodies", "Stage", "SumServer"]
-
-M = TypeVar("M", Advert, Shares, Masked, Consistency, Unmask)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,20 +61,30 @@ class SumServer:
 
     Attributes:
         session: What is summed, among whom.
+        sid: Its identifier, which takes a hash over the whole cohort.
+        longest: Bytes of the longest client id, which takes a look at each.
         roster: 32-byte Ed25519 key of every client of the cohort.
         stage: Where it stands.
         deadline_ms: When the stage closes, in milliseconds of the shell's clock.
-        heard: For each step, the content hash of each client's body.
+        heard: For each step that has closed, the content hash of each client's body.
+        graph: Of U1, once it is fixed.
         h1: Hash of the adverts, once U1 is fixed.
+        h2: Hash of U2, once it is fixed.
+        h3: Hash of U3, once it is fixed.
         reason: Why it was aborted.
     """
 
     session: Session
+    sid: bytes
+    longest: int
     roster: Mapping[ClientId, bytes]
     stage: Stage = Stage.OPEN
     deadline_ms: int
     heard: Mapping[str, Mapping[ClientId, Digest]] = field(default_factory=dict)
+    graph: Graph = NOBODY
     h1: bytes = b""
+    h2: bytes = b""
+    h3: bytes = b""
     reason: str = ""
 
     @classmethod
@@ -94,58 +98,58 @@ class SumServer:
         """
         check_session(session, roster)
         keys = {client: roster[client] for client in session.cohort}
-        return cls(session=session, roster=keys, deadline_ms=now_ms + session.stage_ms)
+        return cls(
+            session=session,
+            sid=session.sid,
+            longest=longest_name(session),
+            roster=keys,
+            deadline_ms=now_ms + session.stage_ms,
+        )
 
     @property
     def u1(self) -> tuple[ClientId, ...]:
-        """Who has advertised keys."""
-        return self._who("advert")
+        """Who advertised keys; nobody before the stage has closed, and so below."""
+        return tuple(sorted(self._heard("advert")))
 
     @property
     def u2(self) -> tuple[ClientId, ...]:
-        """Who has shared its secrets."""
-        return self._who("shares")
+        """Who shared its secrets."""
+        return tuple(sorted(self._heard("shares")))
 
     @property
     def u3(self) -> tuple[ClientId, ...]:
-        """Who has sent a masked vector, and so is in the sum."""
-        return self._who("masked")
+        """Who sent a masked vector, and so is in the sum."""
+        return tuple(sorted(self._heard("masked")))
 
     @property
     def u4(self) -> tuple[ClientId, ...]:
-        """Who has signed U3."""
-        return self._who("consistency")
+        """Who signed U3."""
+        return tuple(sorted(self._heard("consistency")))
 
     @property
     def u5(self) -> tuple[ClientId, ...]:
-        """Who has answered the request to unmask."""
-        return self._who("unmask")
+        """Who answered the request to unmask."""
+        return tuple(sorted(self._heard("unmask")))
 
     @property
     def expected(self) -> tuple[ClientId, ...]:
         """Whose messages this stage waits for, heard or not; nobody's once nothing is collected."""
-        before = {
-            Stage.OPEN: self.session.cohort,
-            Stage.ADVERTISED: self.u1,
-            Stage.SHARED: self.u2,
-            Stage.MASKED: self.u3,
-            Stage.CONSISTENT: self.u4,
-        }
-        return before.get(self.stage, ())
+        return tuple(sorted(self._expected)) if self.stage in TRANSITIONS else ()
 
     def receive(
         self, step: str, sender: ClientId, body: bytes, now_ms: int, bodies: Bodies
     ) -> Self:
-        """Take one message; return the next state, or this very one if the body was heard before.
+        """Take one message; return the next state, this very one unless a stage has closed.
 
-        Nothing is stored when it raises; otherwise the shell stores the body with the new state.
+        When it does not raise, the shell stores the body if there was none, and the state if it is
+        another one, in one transaction.
 
         Args:
             step: ``advert``, ``shares``, ``masked``, ``consistency`` or ``unmask``.
             sender: Who the transport says is speaking.
             body: The encoded message.
             now_ms: The shell's clock.
-            bodies: Loads stored bodies; this one need not be among them yet.
+            bodies: Everything stored before.
 
         Raises:
             NotFoundError: no such step.
@@ -161,7 +165,7 @@ class SumServer:
             raise NotFoundError(f"a secure sum has no step '{step[:16]}'")
         if sender not in self.roster:
             raise UnknownClientError("the sender is not in the cohort of this session")
-        first = self._heard(step).get(sender)
+        first = bodies.digest(step, sender)
         if first is not None:
             if first == digest(body):
                 return self
@@ -200,17 +204,29 @@ class SumServer:
         return Directory(adverts=self._adverts(bodies))
 
     def inbox(self, client: ClientId, bodies: Bodies) -> Inbox:
-        """Return the envelopes for one client of U2, from all others of U2.
+        """Return the envelopes for one client of U2, from all its neighbours in U2.
 
         Raises:
             AbortedError: the session has ended without a sum.
             StageClosedError: U2 is not fixed yet, or ``client`` is not in it.
         """
         self._demand_resource("inbox")
-        if client not in self.u2:
+        u2 = self._heard("shares")
+        if client not in u2:
             raise StageClosedError("this client missed an earlier step")
-        peers = [peer for peer in self.u2 if peer != client]
-        return Inbox(sealed={p: _load(bodies, Shares, p).sealed[client] for p in peers})
+        peers = [peer for peer in self.graph.circle(client) if peer in u2 and peer != client]
+        return Inbox(sealed={p: load(bodies, Shares, p).sealed[client] for p in peers})
+
+    def inboxes(self, bodies: Bodies) -> Iterator[tuple[ClientId, Inbox]]:
+        """Yield the inbox of each of U2, reading every body once; raises as `directory` does."""
+        self._demand_resource("inbox")
+        sealed: dict[ClientId, dict[ClientId, bytes]] = {client: {} for client in self.u2}
+        for sender in self.u2:
+            for client, envelope in load(bodies, Shares, sender).sealed.items():
+                if client in sealed:
+                    sealed[client][sender] = envelope
+        for client in self.u2:
+            yield client, Inbox(sealed=sealed.pop(client))
 
     def survivors(self) -> Survivors:
         """Return U3 and the rest of U2; raises as `directory` does."""
@@ -220,88 +236,93 @@ class SumServer:
     def signatures(self, bodies: Bodies) -> Signatures:
         """Return the signatures on U3; raises as `directory` does."""
         self._demand_resource("signatures")
-        signed = {client: _load(bodies, Consistency, client).signature for client in self.u4}
+        signed = {client: load(bodies, Consistency, client).signature for client in self.u4}
         return Signatures(signatures=signed)
 
     def total(self, bodies: Bodies) -> NDArray[np.uint64]:
         """Return the sum of the vectors of U3, ``(session.length,)``, mod 2**ring_bits.
+
+        One body is in memory at a time.
 
         Raises:
             StageClosedError: not ready to total.
             AbortedError: the session has ended without a sum, or a rebuilt secret is false.
         """
         self._demand(Stage.UNMASKED)
-        chosen = self.u5[: threshold(len(self.u1))]
-        recovery = Recovery(
-            sid=self.session.sid,
-            h1=self.h1,
-            h2=hash_u2(self.u2),
-            adverts={advert.sender: advert for advert in self._adverts(bodies)},
-            alive=self.u3,
-            dropped=self._dropped(),
-            answers={client: _load(bodies, Unmask, client) for client in chosen},
-        )
-        words = ring.zeros(self.session.length, self.session.ring_bits)
+        size, bits = self.session.length, self.session.ring_bits
+        words = ring.zeros(size, bits)
         for client in self.u3:
-            words += self._words(_load(bodies, Masked, client).values)
-        recovery.unmask(words)
+            values = load(bodies, Masked, client).values
+            words += ring.from_bytes(values, length=size, bits=bits)
+        self._recovery(bodies).unmask(words)
         return ring.widen(words)
+
+    def _recovery(self, bodies: Bodies) -> Recovery:
+        return Recovery(
+            sid=self.sid,
+            h1=self.h1,
+            h2=early_h2(self.graph, self.h2),
+            graph=self.graph,
+            adverts={advert.sender: advert for advert in self._adverts(bodies)},
+            alive=self._heard("masked").keys(),
+            dropped=frozenset(self._dropped()),
+            answered=self._heard("unmask").keys(),
+            answer=lambda client: load(bodies, Unmask, client),
+        )
 
     def _accept(
         self, step: str, sender: ClientId, body: bytes, now_ms: int, bodies: Bodies
     ) -> Self:
         self._demand(STEPS[step])
-        if sender not in self.expected:
+        if sender not in self._expected:
             raise StageClosedError("the sender missed an earlier step and is out of this session")
         kind = TRANSITIONS[self.stage].kind
-        message = decode(body, kind, limit=body_limit(self.session, step))
+        limit = body_limit(self.session, step, longest=self.longest)
+        message = decode(body, kind, limit=limit)
         if message.sender != sender:
             raise MalformedError("the message names another sender than who brought it")
-        self._check(message)
-        heard = {**self.heard, step: {**self._heard(step), sender: digest(body)}}
-        state = replace(self, heard=heard)
-        if set(heard[step]) < set(self.expected):
-            return state
-        return state._close(now_ms, _with(bodies, step, sender, body))
+        judge(message, self._rules)
+        if bodies.count(step) + 1 < len(self._expected):
+            return self
+        return self._close(now_ms, Including(stored=bodies, step=step, sender=sender, body=body))
 
-    def _check(self, message: Reply) -> None:
-        public = self.roster[message.sender]
-        match message:
-            case Advert():
-                verify(public, message.signature, *said(self.session.sid, message))
-            case Shares():
-                _exactly("envelope", message.sealed, set(self.u1) - {message.sender})
-            case Masked():
-                self._words(message.values)
-                h2 = hash_u2(self.u2)
-                statement = masked_statement(self.session.sid, self.h1, h2, message.values)
-                verify(public, message.signature, *statement)
-            case Consistency():
-                h2, h3 = hash_u2(self.u2), hash_u3(self.u3)
-                statement = consistency_statement(self.session.sid, self.h1, h2, h3)
-                verify(public, message.signature, *statement)
-            case Unmask():
-                _exactly("seed share", message.seeds, self.u3)
-                _exactly("key share", message.keys, self._dropped())
+    @property
+    def _rules(self) -> Rules:
+        return Rules(
+            session=self.session,
+            sid=self.sid,
+            roster=self.roster,
+            graph=self.graph,
+            h1=self.h1,
+            h2=self.h2,
+            h3=self.h3,
+            u2=self._heard("shares"),
+            u3=self._heard("masked"),
+        )
 
     def _close(self, now_ms: int, bodies: Bodies) -> Self:
         rule = TRANSITIONS[self.stage]
-        count, least = len(self._heard(rule.step)), self._least()
-        if count < least:
-            return self.abort(
-                f"{count} of {len(self.expected)} clients answered {rule.number} ({rule.step}) "
-                f"before the deadline, at least {least} are needed"
-            )
-        h1 = hash_adverts(self._adverts(bodies)) if self.stage is Stage.OPEN else self.h1
-        deadline = now_ms + self.session.stage_ms
-        return replace(self, stage=rule.then, h1=h1, deadline_ms=deadline)
+        heard = {**self.heard, rule.step: bodies.senders(rule.step)}
+        closed = replace(self, heard=heard)
+        expected, session, graph = len(self._expected), self.session, self.graph
+        reason = shortage(self.stage, heard, expected=expected, session=session, graph=graph)
+        if reason:
+            return closed.abort(reason)
+        fixed = closed._fixed(bodies)
+        return replace(fixed, stage=rule.then, deadline_ms=now_ms + self.session.stage_ms)
 
-    def _least(self) -> int:
-        if self.stage is Stage.OPEN:
-            return fewest_adverts(self.session)
-        if self.stage in (Stage.ADVERTISED, Stage.SHARED):
-            return fewest(self.session, len(self.u1))
-        return threshold(len(self.u1))
+    def _fixed(self, bodies: Bodies) -> Self:
+        """Return the state with what follows from the set that this stage has fixed."""
+        match self.stage:
+            case Stage.OPEN:
+                h1 = hash_adverts(self._adverts(bodies))
+                return replace(self, h1=h1, graph=draw(self.u1, self.sid, h1))
+            case Stage.ADVERTISED:
+                return replace(self, h2=hash_u2(self.u2))
+            case Stage.SHARED:
+                return replace(self, h3=hash_u3(self.u3))
+            case _:
+                return self
 
     def _demand(self, stage: Stage) -> None:
         if self.stage is Stage.ABORTED:
@@ -313,33 +334,16 @@ class SumServer:
         if not self.available(resource):
             self._demand(RESOURCES[resource])
 
+    @property
+    def _expected(self) -> Mapping[ClientId, object]:
+        """Whose messages this stage waits for: who answered the one before."""
+        return self._heard(BEFORE[self.stage]) if BEFORE[self.stage] else self.roster
+
     def _heard(self, step: str) -> Mapping[ClientId, Digest]:
         return self.heard.get(step, {})
-
-    def _who(self, step: str) -> tuple[ClientId, ...]:
-        return tuple(sorted(self._heard(step)))
 
     def _dropped(self) -> tuple[ClientId, ...]:
         return tuple(client for client in self.u2 if client not in self._heard("masked"))
 
     def _adverts(self, bodies: Bodies) -> tuple[Advert, ...]:
-        return tuple(_load(bodies, Advert, client) for client in self.u1)
-
-    def _words(self, values: bytes) -> ring.Words:
-        return ring.from_bytes(values, length=self.session.length, bits=self.session.ring_bits)
-
-
-def _load(bodies: Bodies, kind: type[M], client: ClientId) -> M:
-    step = next(rule.step for rule in TRANSITIONS.values() if rule.kind is kind)
-    return decode(bodies(step, client), kind)
-
-
-def _with(bodies: Bodies, step: str, sender: ClientId, body: bytes) -> Bodies:
-    return lambda s, c: body if (s, c) == (step, sender) else bodies(s, c)
-
-
-def _exactly(
-    what: str, found: Mapping[ClientId, bytes], wanted: Sequence[ClientId] | set[ClientId]
-) -> None:
-    if found.keys() != set(wanted):
-        raise MalformedError(f"exactly one {what} for each of {len(wanted)} clients expected")
+        return tuple(load(bodies, Advert, client) for client in self.u1)

@@ -56,6 +56,9 @@ TRANSITIONS: Mapping[Stage, Collecting] = {
 STEPS: Mapping[str, Stage] = {rule.step: stage for stage, rule in TRANSITIONS.items()}
 """The stage that collects each step."""
 
+BEFORE: Mapping[Stage, str] = dict(zip(STEPS.values(), ["", *STEPS], strict=False))
+"""The step before the one that each stage collects; none before the first."""
+
 RESOURCES: Mapping[str, Stage] = {
     "directory": Stage.ADVERTISED,
     "inbox": Stage.SHARED,

@@ -9,6 +9,8 @@ from hashlib import sha256
 from secure_clove.errors import CohortTooSmallError, LocalProtocolError, UnknownClientError
 from secure_clove.foundation.codec import encode
 from secure_clove.foundation.ids import ClientId
+from secure_clove.secagg.graph import Graph
+from secure_clove.secagg.graph import threshold as threshold  # the one rule for whole sets
 from secure_clove.secagg.keys import transcript_hash
 from secure_clove.secagg.messages import Advert
 from secure_clove.secagg.session import Carriage, Session
@@ -44,17 +46,14 @@ def check_count(what: str, count: int, least: int) -> None:
         raise CohortTooSmallError(f"{what} holds {count} clients, at least {least} are needed")
 
 
-def threshold(count: int) -> int:
-    """Return T for a U1 of ``count`` clients: two views of U3 would need T signers each.
-
-    Safe for up to ceil(count / 3) - 1 clients who collude with a malicious coordinator.
-    """
-    return 2 * count // 3 + 1
-
-
 def fewest(session: Session, count: int) -> int:
     """Return how many of a U1 of ``count`` clients U2 and U3 must hold."""
     return max(threshold(count), session.min_cohort)
+
+
+def fewest_nearby(session: Session, graph: Graph) -> int:
+    """Return how many of U2 a client must find in its own circle."""
+    return fewest(session, len(graph.order)) if graph.is_complete else graph.threshold
 
 
 def fewest_adverts(session: Session) -> int:
@@ -71,6 +70,15 @@ def hash_adverts(adverts: Iterable[Advert]) -> bytes:
 def hash_u2(members: Sequence[ClientId]) -> bytes:
     """Return h2: the hash of U2."""
     return transcript_hash("U2", *sorted(members))
+
+
+def early_h2(graph: Graph, h2: bytes) -> bytes:
+    """Return what stands for h2 in R2, before U2 is told to everybody.
+
+    In the complete graph whoever knows its neighbours in U2 knows U2. In a sparse one nobody does
+    yet: there R2 is bound to h1, and U2 is signed in R3.
+    """
+    return h2 if graph.is_complete else hash_u2(())
 
 
 def hash_u3(members: Sequence[ClientId]) -> bytes:

@@ -1,6 +1,8 @@
 """A whole secure sum in this process: clients, coordinator, stored bodies, and a clock by hand."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,12 +28,18 @@ def ids(count: int) -> tuple[ClientId, ...]:
     return tuple(sorted(ClientId(f"c{number}") for number in range(8, 8 + count)))
 
 
+@cache
 def identity(client: ClientId) -> Identity:
     return Identity.from_bytes(SimulatedEntropy(1, "identity", client).draw(32))
 
 
+@cache
+def public(client: ClientId) -> bytes:
+    return identity(client).public
+
+
 def roster(clients: Sequence[ClientId]) -> dict[ClientId, bytes]:
-    return {client: identity(client).public for client in clients}
+    return {client: public(client) for client in clients}
 
 
 def session(count: int = 5, **changes: Any) -> Session:
@@ -92,6 +100,26 @@ class Scripted:
         return self
 
 
+@dataclass
+class Held:
+    """Bodies in memory, by step and sender; the `Bodies` of a shell that keeps nothing else."""
+
+    stored: dict[tuple[str, ClientId], bytes] = field(default_factory=dict)
+
+    def get(self, step: str, sender: ClientId) -> bytes:
+        return self.stored[step, sender]
+
+    def digest(self, step: str, sender: ClientId) -> Digest | None:
+        body = self.stored.get((step, sender))
+        return None if body is None else digest(body)
+
+    def count(self, step: str) -> int:
+        return sum(found == step for found, _ in self.stored)
+
+    def senders(self, step: str) -> dict[ClientId, Digest]:
+        return {c: digest(body) for (found, c), body in self.stored.items() if found == step}
+
+
 class Party:
     """Drives one session step by step; ``restarts`` sends the coordinator through its encoding."""
 
@@ -105,8 +133,9 @@ class Party:
         self.server = SumServer.open(about, roster(about.cohort), self.now)
         self.clients: dict[ClientId, SumClient] = {}
 
-    def bodies(self, step: str, sender: ClientId) -> bytes:
-        return self.stored[step, sender]
+    @property
+    def bodies(self) -> Held:
+        return Held(self.stored)
 
     def send(self, step: str, message: Reply) -> None:
         """One transaction of the shell."""
@@ -152,7 +181,7 @@ class Party:
         return None if self.server.stage is Stage.ABORTED else self.server.total(self.bodies)
 
     def heard(self, step: str) -> Mapping[ClientId, Digest]:
-        return self.server.heard.get(step, {})
+        return self.bodies.senders(step)
 
     def _advert(self, me: ClientId) -> tuple[SumClient, Reply]:
         known = roster(self.session.cohort)

@@ -15,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 
 from secure_clove.algorithms.base import Exchange, Use
+from secure_clove.engine.client_level import protect
 from secure_clove.engine.guard import Guard
 from secure_clove.engine.plan import PrivacyPlan
 from secure_clove.engine.ports import Trainer
 from secure_clove.errors import DataError
 from secure_clove.foundation.ids import ClientId
-from secure_clove.foundation.seeds import SimulatedEntropy
+from secure_clove.foundation.seeds import Entropy, SimulatedEntropy
 from secure_clove.foundation.trees import Tree, Vector, flatten
 from secure_clove.learn.executions import Execution, Executions
 from secure_clove.learn.learner import TorchLearner
@@ -32,7 +33,7 @@ from secure_clove.learn.sgd import TrainingSpec
 from secure_clove.studies.play.cell import Cell, make_algorithm, training_plan
 from secure_clove.studies.play.clients import Load, clients_of
 from secure_clove.studies.play.together import work_together
-from secure_clove.studies.play.turn import Answers, Tally, Turn
+from secure_clove.studies.play.turn import STEP, Answers, Tally, Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +81,10 @@ class Station:
             client: TorchLearner(task, spec, resident=self._resident)
             for client, task in found.tasks.items()
         }
-        algorithm = make_algorithm(cell, parameter_count(self._resident.module))
-        self._exchanges = {exchange.name: exchange for exchange in algorithm.exchanges}
+        self._algorithm = make_algorithm(cell, parameter_count(self._resident.module))
+        self._exchanges = {exchange.name: exchange for exchange in self._algorithm.exchanges}
         self._entropy = SimulatedEntropy(cell.seed)
-        self._plan = noise_plan(setting.noise)
+        self._plan, self._client_noise = noise_plan(setting.noise), setting.client_noise
         self._place = f"{setting.dataset}-{setting.kind}"
 
     @property
@@ -157,7 +158,24 @@ class Station:
         )
         with _named(client, turn.round):
             own, reply = exchange.work(seat.own, seat.ask, guard)
-            return own, exchange.toss(own, turn.coin) if exchange.toss else reply
+            reply = exchange.toss(own, turn.coin) if exchange.toss else reply
+        return own, self._protected(exchange, turn, reply, entropy)
+
+    def _protected(
+        self, exchange: Exchange[Any, Any], turn: Turn, reply: Tree, entropy: Entropy
+    ) -> Tree:
+        """Return a reply with the client's share of the noise that protects clients."""
+        if not self._client_noise:
+            return reply
+        return protect(
+            self._algorithm,
+            exchange,
+            reply,
+            multiplier=self._client_noise,
+            step=STEP,
+            clients=turn.clients,
+            entropy=entropy.fork(self._place, turn.round, exchange.name, "client"),
+        )
 
 
 def noise_plan(multiplier: float) -> PrivacyPlan | None:

@@ -199,7 +199,9 @@ class Table:
             for client in exchange.cohort(self._state)
         }
         coin = stream(self._cell.seed, "coin", self._round, exchange.name).bytes(32)
-        return Turn(round=self._round, exchange=exchange.name, coin=coin, seats=seats)
+        return Turn(
+            round=self._round, exchange=exchange.name, coin=coin, clients=len(seats), seats=seats
+        )
 
     def _models(self) -> dict[ClientId, Vector]:
         """Return the model that each client would take home now, if it has one."""

@@ -46,12 +46,14 @@ class Turn:
         round: Counted from 1.
         exchange: Its name.
         coin: In the place of what falls in a session.
+        clients: How many are asked, by all workers together.
         seats: Who is asked.
     """
 
     round: int
     exchange: str
     coin: bytes
+    clients: int
     seats: Mapping[ClientId, Seat] = field(repr=False)
 
     def of(self, clients: Iterable[ClientId]) -> "Turn":

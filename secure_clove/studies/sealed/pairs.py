@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from secure_clove.data.sources import DIGITS
 from secure_clove.errors import ConfigError
+from secure_clove.privacy.calibration import multiplier_for
 from secure_clove.studies.paper.settings import NEVER, supervised
 from secure_clove.studies.play.cell import Option, Setting
 
@@ -22,6 +23,10 @@ IMAGES = ("mnist", "fashion-mnist")
 UNKNOWN = "label-skew-1, K unknown"
 MOST_CLUSTERS = 10
 """The largest number of clusters considered where it is unknown; there are 5."""
+
+CLIENTS = "label-skew-1, 500 clients"
+CLIENT_EPSILON, CLIENT_DELTA, CLIENT_ROUNDS = 4.0, 1e-5, 3
+"""What the clustering may cost a whole client, in as many clusterings."""
 
 CLEAR = "clove"
 """The one of a pair whose coordinator sees every vector."""
@@ -45,7 +50,7 @@ class Pair:
 def pairs() -> tuple[Pair, ...]:
     """Return every pair, digits first."""
     known = [_known(dataset, kind) for dataset in IMAGES for kind in KINDS]
-    return (_digits(), *known, _unknown())
+    return (_digits(), *known, _unknown(), _clients())
 
 
 def chosen(datasets: Sequence[str], kinds: Sequence[str]) -> tuple[Pair, ...]:
@@ -104,6 +109,19 @@ def _digits() -> Pair:
         "sealed": _way(base, "sealed-clove", "", DIGITS_NOISE),
     }
     return Pair(dataset=DIGITS, kind="label-skew-1", ways=ways)
+
+
+def _clients() -> Pair:
+    """Return 500 clients of 100 examples whose clustering protects each of them as a whole."""
+    base = replace(
+        supervised("mnist", "label-skew-1", CLEAR), clients=500, examples=100, test_examples=10
+    )
+    noise = multiplier_for(CLIENT_EPSILON, CLIENT_DELTA, CLIENT_ROUNDS)
+    sealed = replace(
+        _way(base, "sealed-clove", f"client-epsilon-{CLIENT_EPSILON:g}", 1.0, membership="hidden"),
+        client_noise=noise,
+    )
+    return Pair(dataset="mnist", kind=CLIENTS, ways={"sealed": sealed})
 
 
 def _way(base: Setting, algorithm: str, label: str, noise: float, **options: Option) -> Setting:

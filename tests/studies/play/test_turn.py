@@ -92,7 +92,7 @@ def test_a_sum_too_large_for_the_grid_is_refused() -> None:
 def test_a_turn_of_some_clients_has_their_seats() -> None:
     clients = names(4)
     seats = {c: Seat(ask={}, own=None, group=0) for c in clients[:3]}
-    part = Turn(round=2, exchange="train", coin=bytes(32), seats=seats).of(clients[2:])
+    part = Turn(round=2, exchange="train", coin=bytes(32), clients=4, seats=seats).of(clients[2:])
     assert (part.round, part.exchange, set(part.seats)) == (2, "train", {clients[2]})
 
 
