@@ -52,8 +52,12 @@ class Probes:
     directions: Rows = field(repr=False)
 
     def labels(self, vector: Vector) -> Vector:
-        """Return the label shares whose mean direction lies nearest to ``vector``."""
-        shares, _ = nnls(self.directions.T, vector)
+        """Return the label shares whose mean direction lies nearest to ``vector``.
+
+        That they add up to 1 is one more equation: as many models as classes leave it open.
+        """
+        equations = np.vstack([self.directions.T, np.ones(len(self.directions))])
+        shares, _ = nnls(equations, np.append(vector, 1.0))
         return shares
 
 

@@ -38,7 +38,7 @@ CLEAR_BOUND = 0.95
 TRIALS_A_GAME = 1000
 """A rehearsed clustering counts for so many games of a cheaper attack."""
 
-FEWEST_GAMES, MOST_GAMES = 2, 8
+FEWEST_GAMES, MOST_GAMES = 4, 8
 """Rehearsals of each clustering."""
 
 Rows = NDArray[np.float64]

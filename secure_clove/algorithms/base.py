@@ -57,15 +57,16 @@ class Part:
         shape: Its shape.
         content: What it holds.
         client_norm: L2 norm to which it is cut where a whole client is protected, hence how far
-            one client moves its sum; None: it says nothing about a client's data.
-        client_share: Share, in squared signal to noise, of what a clustering may tell of a client.
+            one client moves its sum.
+        client_sigma: Standard deviation that the honest clients' noise in every sum has to have;
+            0: none is added.
     """
 
     name: str
     shape: tuple[int, ...] = ()
     content: Content
-    client_norm: float | None = None
-    client_share: float = 0.0
+    client_norm: float = 0.0
+    client_sigma: float = 0.0
 
 
 Models = Iterable[Vector]

@@ -16,6 +16,7 @@ The rest is CLoVE (clove.txt, Algorithm 1); `clove` has it with the losses in th
 """
 
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 
@@ -31,12 +32,7 @@ from secure_clove.algorithms.base import (
     check_initial,
 )
 from secure_clove.algorithms.sealed_client import SealedClient
-from secure_clove.algorithms.sealed_parts import (
-    fit_part,
-    moment_parts,
-    place_part,
-    sketch_parts,
-)
+from secure_clove.algorithms.sealed_parts import SealedParts
 from secure_clove.algorithms.sealed_server import SealedServer, public_frame
 from secure_clove.algorithms.sealed_state import SealedOwn, SealedState
 from secure_clove.errors import ConfigError
@@ -68,6 +64,9 @@ class SealedClove:
         selection: ``known``: there are K clusters; ``residual`` or ``silhouette``: up to K, found
             from the sketch or from one more masked sum.
         features: Number m of frequencies, 2 m numbers in the sketch; 0: 6 a cluster.
+        client_noise: Noise of the sums of one clustering, as a multiple of how far one client moves
+            them: protects a client as a whole where it is large enough for that, and the decoder
+            allows for it; 0: none is added.
         stable_rounds: Equal assignments in a row before a client declares stability.
         stable_share: Share of declarations that ends the clustering.
         clustering_rounds: Most clusterings, hence most embeddings made; then the last stands.
@@ -82,6 +81,7 @@ class SealedClove:
     membership: str = "visible"
     selection: str = "known"
     features: int = 0
+    client_noise: float = 0.0
     stable_rounds: int = 2
     stable_share: float = 1.0
     clustering_rounds: int = 3
@@ -104,6 +104,12 @@ class SealedClove:
             raise ConfigError(f"selection of a sealed clustering is one of {', '.join(SELECTIONS)}")
         if not 0 < self.stable_share <= 1:
             raise ConfigError("0 < stable_share <= 1 expected")
+        if not 0 <= self.client_noise < inf:
+            raise ConfigError("client_noise is a finite number from 0")
+        if self.client_noise and self._is_visible:
+            raise ConfigError(
+                "client_noise protects nobody whose cluster is shown; set membership to hidden"
+            )
 
     @property
     def _client(self) -> SealedClient:
@@ -112,6 +118,17 @@ class SealedClove:
             is_visible=self._is_visible,
             frequencies=self._frequencies,
             stable_rounds=self.stable_rounds,
+        )
+
+    @property
+    def _parts(self) -> SealedParts:
+        return SealedParts(
+            clusters=self.clusters,
+            dimension=self.initial_models - 1,
+            frequencies=self._frequencies,
+            is_visible=self._is_visible,
+            is_judged=self.selection == "silhouette",
+            client_noise=self.client_noise,
         )
 
     @property
@@ -124,6 +141,7 @@ class SealedClove:
             is_visible=self._is_visible,
             selection=self.selection,
             frequencies=self._frequencies,
+            parts=self._parts,
             stable_share=self.stable_share,
             clustering_rounds=self.clustering_rounds,
         )
@@ -151,7 +169,7 @@ class SealedClove:
             name="moments",
             reveal=Reveal.SUM,
             uses=frozenset({Use.EMBEDDING}),
-            parts=moment_parts(self.initial_models - 1),
+            parts=(self._parts.mean, self._parts.products),
             cohort=lambda state: state.cohort,
             group=_everybody,
             ask=lambda state, client: {
@@ -170,7 +188,7 @@ class SealedClove:
             name="sketch",
             reveal=Reveal.SUM,
             uses=frozenset(),
-            parts=sketch_parts(self._frequencies),
+            parts=(self._parts.features, Part(name="clients", content=Content.COUNT)),
             cohort=lambda state: state.cohort,
             group=_everybody,
             ask=self._ask_sketch,
@@ -185,7 +203,7 @@ class SealedClove:
             name="judge",
             reveal=Reveal.SUM,
             uses=frozenset(),
-            parts=(fit_part(self.clusters),),
+            parts=(self._parts.fits,),
             cohort=lambda state: state.cohort,
             group=_everybody,
             ask=lambda state, client: {"round": np.array(float(state.round)), **state.candidates},
@@ -199,7 +217,7 @@ class SealedClove:
             name="join",
             reveal=self._revealing,
             uses=frozenset(),
-            parts=(place_part(self.clusters, is_visible=self._is_visible),),
+            parts=(self._parts.place,),
             cohort=lambda state: state.cohort,
             group=_everybody,
             ask=lambda state, client: _published(state),

@@ -1,60 +1,73 @@
-"""What each sum of sealed CLoVE holds, and how far one client can move it.
+"""What each sum of sealed CLoVE holds, how far one client can move it, and how it is noised.
 
-The shares say how a clustering divides what it may tell of a whole client: features carry the
-clusters, moments only their frame (protocol.md, "Client-level noise on the same sketch").
+Where whole clients are protected, one clustering is one Gaussian release: its sums divide the
+squared signal to noise. Features carry the clusters and get most of it; moments are only their
+frame (ADR 0012).
 """
 
+from dataclasses import dataclass
 from math import sqrt
 
 from secure_clove.algorithms.base import Content, Part
 from secure_clove.clustering.sketch import moment_count
 
-
-def moment_parts(dimension: int) -> tuple[Part, ...]:
-    """Return the parts of ``moments``: a vector of norm 1 and its products."""
-    mean = Part(
-        name="mean",
-        shape=(dimension,),
-        content=Content.MOMENT,
-        client_norm=1.0,
-        client_share=0.15,
-    )
-    products = Part(
-        name="products",
-        shape=(moment_count(dimension) - dimension,),
-        content=Content.MOMENT,
-        client_norm=1.0,
-        client_share=0.15,
-    )
-    return mean, products
+MEAN, PRODUCTS, FEATURES, PLACE, FIT = 0.04, 0.04, 0.87, 0.05, 0.05
+"""Shares of a clustering; they add up to 1 without the last, which not every clustering has."""
 
 
-def sketch_parts(frequencies: int) -> tuple[Part, ...]:
-    """Return the parts of ``sketch``: points on the unit circle, and whether there are any."""
-    features = Part(
-        name="features",
-        shape=(2 * frequencies,),
-        content=Content.FEATURE,
-        client_norm=sqrt(frequencies),
-        client_share=0.65,
-    )
-    return features, Part(name="clients", content=Content.COUNT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedParts:
+    """The parts of every reply.
 
+    Attributes:
+        clusters: Number K of models.
+        dimension: Coordinates of a client's vector.
+        frequencies: Number m of frequencies.
+        is_visible: Whether a client says which cluster it belongs to.
+        is_judged: Whether a clustering sums silhouettes.
+        client_noise: Noise multiplier of one clustering, for a whole client; 0: none.
+    """
 
-def fit_part(clusters: int) -> Part:
-    """Return the part of ``judge``: a number of [0, 1] for each number of clusters."""
-    return Part(
-        name="silhouettes",
-        shape=(clusters,),
-        content=Content.FEATURE,
-        client_norm=sqrt(clusters),
-        client_share=0.05,
-    )
+    clusters: int
+    dimension: int
+    frequencies: int
+    is_visible: bool
+    is_judged: bool
+    client_noise: float
 
+    @property
+    def mean(self) -> Part:
+        """The vector."""
+        return self._part("mean", self.dimension, Content.MOMENT, norm=1.0, share=MEAN)
 
-def place_part(clusters: int, *, is_visible: bool) -> Part:
-    """Return the part of ``join``: the number of a client's cluster, or a one in its place."""
-    shape = () if is_visible else (clusters,)
-    return Part(
-        name="place", shape=shape, content=Content.COUNT, client_norm=1.0, client_share=0.05
-    )
+    @property
+    def products(self) -> Part:
+        """The upper triangle of its outer product."""
+        count = moment_count(self.dimension) - self.dimension
+        return self._part("products", count, Content.MOMENT, norm=1.0, share=PRODUCTS)
+
+    @property
+    def features(self) -> Part:
+        """As many points on the unit circle as there are frequencies."""
+        count, norm = 2 * self.frequencies, sqrt(self.frequencies)
+        return self._part("features", count, Content.FEATURE, norm=norm, share=FEATURES)
+
+    @property
+    def fits(self) -> Part:
+        """A number of [0, 1] for each number of clusters."""
+        norm = sqrt(self.clusters)
+        return self._part("silhouettes", self.clusters, Content.FEATURE, norm=norm, share=FIT)
+
+    @property
+    def place(self) -> Part:
+        """The number of the client's cluster, or a one in its place."""
+        if self.is_visible:
+            return Part(name="place", content=Content.COUNT)
+        return self._part("place", self.clusters, Content.COUNT, norm=1.0, share=PLACE)
+
+    def _part(self, name: str, count: int, content: Content, *, norm: float, share: float) -> Part:
+        whole = 1.0 + (FIT if self.is_judged else 0.0)
+        sigma = self.client_noise * norm * sqrt(whole / share)
+        return Part(
+            name=name, shape=(count,), content=content, client_norm=norm, client_sigma=sigma
+        )

@@ -9,10 +9,13 @@ import numpy as np
 from secure_clove.algorithms import sharing
 from secure_clove.algorithms.averaging import accuracy
 from secure_clove.algorithms.base import Replies
+from secure_clove.algorithms.client_level import deviation_of_mean
 from secure_clove.algorithms.sealed_client import CANDIDATES, drawn_frequencies
+from secure_clove.algorithms.sealed_parts import SealedParts
 from secure_clove.algorithms.sealed_state import Found, SealedState
 from secure_clove.clustering.components import choose, choose_by_silhouette
-from secure_clove.clustering.decoder import Mixture, decode
+from secure_clove.clustering.decoder import NO_NOISE, Mixture, decode
+from secure_clove.clustering.expectation import Noise
 from secure_clove.clustering.matching import models_of_clusters
 from secure_clove.clustering.plane import from_plane
 from secure_clove.clustering.sketch import Moments, axes_of, read_moments, scale_of
@@ -33,6 +36,7 @@ class SealedServer:
     is_visible: bool
     selection: str
     frequencies: int
+    parts: SealedParts
     stable_share: float
     clustering_rounds: int
 
@@ -59,7 +63,10 @@ class SealedServer:
             wanted = [min(self.clusters, int(count))]
         else:
             wanted = [*range(1, min(self.clusters, int(count) - 1) + 1)]
-        decoded = {k: decode(sketch, drawn, k, moments=moments, rng=rng) for k in wanted}
+        noise = self._noise(replies.counts[0])
+        decoded = {
+            k: decode(sketch, drawn, k, moments=moments, rng=rng, noise=noise) for k in wanted
+        }
         return self._considered(state, decoded, clients=int(count))
 
     def select(self, state: SealedState, replies: Replies) -> SealedState:
@@ -127,6 +134,15 @@ class SealedServer:
         if share is None or share < self.stable_share or not state.found.round:
             return trained
         return replace(trained, is_settled=True)
+
+    def _noise(self, clients: int) -> Noise:
+        """Return a client's share of the noise in the sums, where clients add any."""
+        parts = self.parts
+        if not parts.client_noise:
+            return NO_NOISE
+        sigmas = (parts.features.client_sigma, parts.mean.client_sigma, parts.products.client_sigma)
+        features, mean, products = (deviation_of_mean(s, clients=clients) for s in sigmas)
+        return Noise(features=features, mean=mean, products=products)
 
     def _considered(
         self, state: SealedState, decoded: Mapping[int, Mixture], *, clients: int

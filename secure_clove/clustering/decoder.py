@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from secure_clove.clustering.expectation import Expectation, Guess
+from secure_clove.clustering.expectation import Expectation, Guess, Noise
 from secure_clove.clustering.plane import from_plane
 from secure_clove.clustering.sketch import LEAST_SCALE, Moments
 from secure_clove.errors import ConfigError, DataError
@@ -47,6 +47,10 @@ a cluster that nobody belongs to could go anywhere."""
 
 LEAST_VARIANCE = 1e-6
 """Variance of a direction in which nothing differs, in units of the scale."""
+
+
+NO_NOISE = Noise()
+"""Nothing was added to the sums."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,6 +84,7 @@ def decode(
     *,
     moments: Moments,
     rng: Rng,
+    noise: Noise = NO_NOISE,
 ) -> Mixture:
     """Return the mixture of ``clusters`` that fits ``sketch`` and ``moments`` best.
 
@@ -92,6 +97,8 @@ def decode(
         clusters: k, at least 1.
         moments: Of the same vectors.
         rng: Draws starts and units.
+        noise: What was added to the sums on purpose. Unsure numbers count for less; in the moments
+            it matters most.
 
     Raises:
         ConfigError: no cluster, or shapes that do not fit.
@@ -106,7 +113,7 @@ def decode(
     if not np.isfinite(sketch).all():
         raise DataError("the sketch is not finite")
     with threadpool_limits(limits=1):  # one order of summation; threads only wait for each other
-        return _Problem.of(sketch, frequencies, moments).solve(clusters, rng)
+        return _Problem.of(sketch, frequencies, moments, noise).solve(clusters, rng)
 
 
 def moments_after(mixture: Mixture) -> Moments:
@@ -140,7 +147,9 @@ class _Problem:
     published: Vector
 
     @classmethod
-    def of(cls, sketch: Vector, frequencies: NDArray[np.float64], moments: Moments) -> "_Problem":
+    def of(
+        cls, sketch: Vector, frequencies: NDArray[np.float64], moments: Moments, noise: Noise
+    ) -> "_Problem":
         _, sizes, rows = np.linalg.svd(frequencies, full_matrices=False)
         axes = rows[sizes > sizes[0] * 1e-9]
         within = axes @ moments.covariance @ axes.T
@@ -155,7 +164,9 @@ class _Problem:
             axes=axes,
             scale=scale,
             root=(vectors * np.sqrt(np.maximum(values, LEAST_VARIANCE)))[:, ::-1],
-            expectation=Expectation(frequencies=frequencies @ axes.T * scale),
+            expectation=Expectation(
+                frequencies=frequencies @ axes.T * scale, noise=noise.scaled(scale)
+            ),
             published=np.concatenate([turned.real, turned.imag, np.zeros(len(axes)), upper]),
         )
 

@@ -62,15 +62,39 @@ class Guess:
         return cls(centroids=rows, logits=logits, log_spread=float(log_spread[0]))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """What was added to the sums on purpose, a client's share of it.
+
+    Attributes:
+        features: Standard deviation in each feature: of the noise in the sum over the root of the
+            number of clients.
+        mean: The same in each coordinate, in units of the vectors.
+        products: The same in each product of two, in units of their squares.
+    """
+
+    features: float = 0.0
+    mean: float = 0.0
+    products: float = 0.0
+
+    def scaled(self, scale: float) -> "Noise":
+        """Return the noise in coordinates whose unit is ``scale``."""
+        return Noise(
+            features=self.features, mean=self.mean / scale, products=self.products / scale**2
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Expectation:
     """The published numbers as a function of the mixture: q = 2 m + r + r (r + 1) / 2 of them.
 
     Attributes:
         frequencies: (m, r).
+        noise: In these coordinates.
     """
 
     frequencies: NDArray[np.float64] = field(repr=False)
+    noise: Noise = Noise()
 
     def of_points(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the numbers (n, q) of single clients at ``points``, (n, r)."""
@@ -109,8 +133,8 @@ class Expectation:
     def whitener(self, guess: Guess, rng: Rng) -> NDArray[np.float64]:
         """Return the matrix (q, q) that gives deviations from ``guess`` unit variance, over sqrt q.
 
-        A deviation is what clients within their clusters make of a sum; the sizes of the clusters
-        are free. Its covariance is estimated from points drawn around the centroids.
+        A deviation is what clients within their clusters make of a sum, and noise; the sizes of
+        the clusters are free. Its covariance is estimated from points drawn around the centroids.
         """
         spread = max(guess.spread, LEAST_SPREAD)
         drawn = spread * rng.normal(size=(DRAWN, self.frequencies.shape[1]))
@@ -119,7 +143,13 @@ class Expectation:
             weight * np.cov(self.of_points(centroid + around), rowvar=False, bias=True)
             for centroid, weight in zip(guess.centroids, guess.weights, strict=True)
         )
-        values, vectors = np.linalg.eigh(covariance)
+        values, vectors = np.linalg.eigh(covariance + np.diag(self._added()))
         trusted = np.maximum(values, 0.0) + RIDGE * values.mean()
         whitening: NDArray[np.float64] = (vectors / np.sqrt(trusted * len(trusted))).T
         return whitening
+
+    def _added(self) -> Vector:
+        """Return the variance (q,) of a client's share of the noise."""
+        m, r = self.frequencies.shape
+        deviations = [self.noise.features, self.noise.mean, self.noise.products]
+        return np.repeat(np.square(deviations), [2 * m, r, r * (r + 1) // 2])

@@ -180,6 +180,11 @@ class Config:
                 "here; set steps and rate instead of epochs and batch_size"
             )
         for exchange in self.build().exchanges:
+            if any(part.client_sigma for part in exchange.parts):
+                raise ConfigError(
+                    "client_noise is for studies: no ledger accounts for whole clients yet, so a "
+                    "federation cannot promise what it would cost; leave it at 0"
+                )
             ring_bits(self, exchange, MOST_CLIENTS if exchange.reveal is Reveal.SUM else 1)
 
     @property

@@ -12,13 +12,10 @@ from statistics import median
 
 import numpy as np
 import torch
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from opacus import GradSampleModule
 from opacus.optimizers import DPOptimizer
 from torch import nn
 
-from secure_clove.foundation.codec import encode
-from secure_clove.foundation.ids import ClientId, Digest, FederationId
 from secure_clove.learn.architectures import build_model
 from secure_clove.learn.learner import TorchLearner, TrainingSpec
 from secure_clove.learn.models import flat, linear
@@ -26,11 +23,7 @@ from secure_clove.learn.presets import training_preset
 from secure_clove.learn.probe import probe
 from secure_clove.learn.tasks import TorchTask
 from secure_clove.sdk.entropy import SystemEntropy
-from secure_clove.secagg.client import SumClient
-from secure_clove.secagg.keys import Identity
-from secure_clove.secagg.messages import Directory, Inbox
-from secure_clove.secagg.session import Carriage, Session
-from tests.bench import studies
+from tests.bench import masking, studies, sums
 
 REPEATS = 7
 SYSTEM = SystemEntropy()
@@ -48,50 +41,6 @@ def seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
-
-
-def masking(length: int, clients: int) -> tuple[dict[str, float], float]:
-    """A client's whole R2 over the bare keystream of the same length; and bytes sent over d."""
-    names = [ClientId(f"c{i:03d}") for i in range(clients)]
-    identities = {name: Identity.from_bytes(SYSTEM.draw(32)) for name in names}
-    roster = {name: identity.public for name, identity in identities.items()}
-    session = Session(
-        federation=FederationId("bench"),
-        config=Digest("0" * 64),
-        roster=Digest("0" * 64),
-        round=1,
-        phase="train/0",
-        attempt=1,
-        carriage=Carriage.MASKED,
-        cohort=tuple(names),
-        asks=(Digest("0" * 64),),
-        length=length,
-        ring_bits=32,
-        min_cohort=3,
-        stage_ms=1000,
-        nonce=SYSTEM.draw(32),
-    )
-    opened = {
-        name: SumClient.open(
-            session, me=name, identity=identities[name], roster=roster, entropy=SYSTEM
-        )
-        for name in names
-    }
-    directory = Directory(adverts=tuple(advert for _, advert in opened.values()))
-    shared = {name: client.share(directory, SYSTEM) for name, (client, _) in opened.items()}
-    me = names[clients // 2]
-    inbox = Inbox(sealed={n: s.sealed[me] for n, (_, s) in shared.items() if n != me})
-    client = shared[me][0].receive_shares(inbox)
-    vector = np.frombuffer(SYSTEM.draw(4 * length), dtype="<u4").astype(np.uint64)
-    zeros = bytes(4 * length)
-
-    def keystreams() -> None:  # one self mask and one mask for every neighbour
-        for _ in range(clients):
-            stream = Cipher(algorithms.AES(SYSTEM.draw(32)), modes.CTR(bytes(16))).encryptor()
-            stream.update(zeros)
-
-    _, masked = client.mask(vector)
-    return ratio(lambda: client.mask(vector), keystreams), len(encode(masked)) / (4 * length)
 
 
 def private_step() -> dict[str, float]:
@@ -191,11 +140,13 @@ def main() -> None:
     """Print the JSON."""
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", "Full backward hook is firing", UserWarning)  # of opacus
-    mask, wire = masking(length=200_000, clients=25)
     found = {
         "schema_version": 1,
-        "mask_ratio": mask,
-        "wire_ratio": wire,
+        "mask_ratio": masking.mask_ratio(),
+        "wire_ratio": masking.wire_ratio(),
+        "round_of_101": masking.round_of_101(),
+        "server_growth": sums.server_growth(),
+        "server_memory": sums.server_memory(),
         "dp_step": private_step(),
         "local_epoch": local_epoch(),
         "loss_matrix": loss_matrix("paper-cnn", (1, 28, 28)),

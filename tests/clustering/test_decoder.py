@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import approx_fprime
 
 from secure_clove.clustering.decoder import Mixture, decode, moments_after
-from secure_clove.clustering.expectation import Expectation, Guess
+from secure_clove.clustering.expectation import Expectation, Guess, Noise
 from secure_clove.clustering.kmeans import nearest
 from secure_clove.clustering.scores import adjusted_rand_index
 from secure_clove.clustering.sketch import (
@@ -214,3 +214,35 @@ def test_a_sketch_that_is_not_finite_is_refused() -> None:
 def test_a_mixture_that_cannot_be_is_refused(centroids: Array, weights: Array) -> None:
     with pytest.raises(ConfigError):
         Mixture(centroids=centroids, weights=weights, spread=0.1, residual=0.0)
+
+
+def test_noise_that_is_allowed_for_misleads_less() -> None:
+    vectors, truth, _ = blobs(4, clients=400, dimension=3)
+    deviation = Noise(features=0.5, mean=1.0, products=4.0)
+    found = {True: 0.0, False: 0.0}
+    for seed in range(4):
+        rng = stream(seed, "noise")
+        drawn = frame(
+            read_moments(moments_of(vectors).sum(axis=0), count=400),
+            clusters=4,
+            count=32,
+            rng=stream(seed, "frame"),
+        )
+        total = moments_of(vectors).sum(axis=0) + 20.0 * np.concatenate(
+            [deviation.mean * rng.normal(size=3), deviation.products * rng.normal(size=6)]
+        )
+        sketch = features(vectors, drawn).mean(axis=0) + deviation.features / 20.0 * rng.normal(
+            size=64
+        )
+        moments = read_moments(total, count=400)
+        for is_allowed in found:
+            mixture = decode(
+                sketch,
+                drawn,
+                4,
+                moments=moments,
+                rng=stream(seed, "decode"),
+                noise=deviation if is_allowed else Noise(),
+            )
+            found[is_allowed] += adjusted_rand_index(truth, own(vectors, mixture)) / 4
+    assert found[True] > 0.95 > found[False]

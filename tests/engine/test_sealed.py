@@ -6,7 +6,7 @@ import pytest
 
 from secure_clove.clustering.scores import adjusted_rand_index
 from secure_clove.engine.policy import Policy
-from secure_clove.errors import PolicyRefusedError
+from secure_clove.errors import ConfigError, PolicyRefusedError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.secagg.session import Carriage
 from tests.engine.builders import LOUD, NAME, Toy
@@ -86,3 +86,9 @@ def test_a_client_that_restarts_after_the_moments_answers_from_the_same_vector()
     toy.run(until_round=1)
     assert (toy.participants[name]._own().vector == before).all()
     assert toy.journals[name].marks(NAME)[1].exchange == "sketch"
+
+
+def test_a_federation_cannot_promise_to_protect_whole_clients_yet() -> None:
+    options = {"membership": "hidden", "client_noise": 2.0}
+    with pytest.raises(ConfigError, match="no ledger accounts for whole clients"):
+        Toy(changes={**HIDDEN, "options": options})

@@ -190,3 +190,13 @@ def test_scores_of_one_world_alone_are_refused() -> None:
 def test_too_few_scores_to_halve_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least two"):
         stats.mu_lower_bound(np.ones(1), np.ones(1), LEVEL)
+
+
+def test_the_interval_of_a_mean_is_students() -> None:
+    low, high = stats.mean_interval(np.array([1.0, 2.0, 3.0]), 0.95)
+    assert (low, high) == pytest.approx((2 - 4.30265 / 3**0.5, 2 + 4.30265 / 3**0.5), rel=1e-5)
+
+
+def test_a_mean_of_one_value_has_no_interval() -> None:
+    with pytest.raises(ConfigError, match="two values"):
+        stats.mean_interval(np.array([1.0]), 0.95)

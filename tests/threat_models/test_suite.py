@@ -60,7 +60,7 @@ def rows(folder: Path) -> Mapping[str, AuditRow]:
 
 
 def test_every_attack_of_a_run_is_an_audit_row(audited: Path) -> None:
-    assert rows(audited).keys() == {"A1", "A4"}
+    assert rows(audited).keys() == {attack.code for attack in ATTACKS}
 
 
 def test_the_file_states_its_version_and_what_was_measured(audited: Path) -> None:
@@ -106,6 +106,14 @@ def test_a_run_without_embeddings_has_no_members_to_trap(run_folder: Path) -> No
     silent = CoordinatorView(config=case.view.config, singles=())
     found = TrapModels().run(Case(view=silent, world=case.world), 100, lambda _: None)
     assert isinstance(found, NotApplicable)
+
+
+def test_a_sealed_run_is_held_to_what_its_vectors_would_give_away(hidden_folder: Path) -> None:
+    attack = TrapModels(noise=SimulatedEntropy(5))
+    found = attack.run(case_of(hidden_folder), 200, lambda _: None)
+    assert isinstance(found, Verdict)
+    assert found.passed
+    assert "every mask is broken" in found.note
 
 
 def halved(sigma: float, count: int, entropy: Entropy) -> Integers:
@@ -155,9 +163,8 @@ def test_a_run_of_one_round_says_what_could_not_be_attacked(single_folder: Path)
     result = CliRunner().invoke(app, ["run", str(single_folder), "--trials", "100"])
     assert result.exit_code == 0
     assert "not applicable" in result.output
-    assert json.loads((single_folder / report.AUDIT).read_bytes())["not_applicable"].keys() == {
-        "A4"
-    }
+    found = json.loads((single_folder / report.AUDIT).read_bytes())
+    assert found["not_applicable"].keys() == {"A4"}
 
 
 def test_what_is_not_finite_becomes_null() -> None:
@@ -168,7 +175,8 @@ def test_what_is_not_finite_becomes_null() -> None:
 def test_every_outcome_has_a_line_for_people(found: Outcome) -> None:
     console = Console(width=100, file=StringIO())
     with console.capture() as captured:
-        console.print(report.shown(ATTACKS, {"A1": found, "A4": NOTHING}))
+        outcomes = {attack.code: NOTHING for attack in ATTACKS} | {"A1": found}
+        console.print(report.shown(ATTACKS, outcomes))
     told = captured.get()
     assert "not applicable" in told
     assert isinstance(found, NotApplicable) or found.verdict in told

@@ -52,8 +52,6 @@ class Setting:
         training: As the ``preset`` says, or one ``gradient`` step, so that averaging models is
             averaging gradients (Option II).
         noise: Noise multiplier of loss embeddings, which are directional then; 0: raw losses.
-        client_noise: Noise multiplier of the sums of one clustering, with a whole client as the
-            unit; 0: none.
         label: Tells settings of one data set, kind and algorithm apart.
     """
 
@@ -72,7 +70,6 @@ class Setting:
     starts: Literal["different", "same"] = "different"
     training: Literal["preset", "gradient"] = "preset"
     noise: float = 0.0
-    client_noise: float = 0.0
     label: str = ""
 
     def __post_init__(self) -> None:
@@ -87,9 +84,8 @@ class Setting:
             )
         if not 0 < self.participation <= 1:
             raise ConfigError(f"participation={self.participation} is not in (0, 1]")
-        for name, value in (("noise", self.noise), ("client_noise", self.client_noise)):
-            if not 0 <= value < inf:
-                raise ConfigError(f"{name}={value} is not a finite number from 0")
+        if not 0 <= self.noise < inf:
+            raise ConfigError(f"noise={self.noise} is not a finite number from 0")
 
     @property
     def name(self) -> str:

@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 
 from secure_clove.algorithms.base import Exchange, Use
-from secure_clove.engine.client_level import protect
+from secure_clove.algorithms.client_level import protect
 from secure_clove.engine.guard import Guard
 from secure_clove.engine.plan import PrivacyPlan
 from secure_clove.engine.ports import Trainer
 from secure_clove.errors import DataError
 from secure_clove.foundation.ids import ClientId
-from secure_clove.foundation.seeds import Entropy, SimulatedEntropy
+from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.foundation.trees import Tree, Vector, flatten
 from secure_clove.learn.executions import Execution, Executions
 from secure_clove.learn.learner import TorchLearner
@@ -81,10 +81,10 @@ class Station:
             client: TorchLearner(task, spec, resident=self._resident)
             for client, task in found.tasks.items()
         }
-        self._algorithm = make_algorithm(cell, parameter_count(self._resident.module))
-        self._exchanges = {exchange.name: exchange for exchange in self._algorithm.exchanges}
+        algorithm = make_algorithm(cell, parameter_count(self._resident.module))
+        self._exchanges = {exchange.name: exchange for exchange in algorithm.exchanges}
         self._entropy = SimulatedEntropy(cell.seed)
-        self._plan, self._client_noise = noise_plan(setting.noise), setting.client_noise
+        self._plan = noise_plan(setting.noise)
         self._place = f"{setting.dataset}-{setting.kind}"
 
     @property
@@ -159,23 +159,12 @@ class Station:
         with _named(client, turn.round):
             own, reply = exchange.work(seat.own, seat.ask, guard)
             reply = exchange.toss(own, turn.coin) if exchange.toss else reply
-        return own, self._protected(exchange, turn, reply, entropy)
-
-    def _protected(
-        self, exchange: Exchange[Any, Any], turn: Turn, reply: Tree, entropy: Entropy
-    ) -> Tree:
-        """Return a reply with the client's share of the noise that protects clients."""
-        if not self._client_noise:
-            return reply
-        return protect(
-            self._algorithm,
-            exchange,
-            reply,
-            multiplier=self._client_noise,
-            step=STEP,
-            clients=turn.clients,
-            entropy=entropy.fork(self._place, turn.round, exchange.name, "client"),
-        )
+            if any(part.client_sigma for part in exchange.parts):
+                noise = entropy.fork(self._place, turn.round, exchange.name, "client")
+                reply = protect(
+                    exchange.parts, reply, step=STEP, clients=turn.clients, entropy=noise
+                )
+        return own, reply
 
 
 def noise_plan(multiplier: float) -> PrivacyPlan | None:

@@ -116,10 +116,13 @@ def _clients() -> Pair:
     base = replace(
         supervised("mnist", "label-skew-1", CLEAR), clients=500, examples=100, test_examples=10
     )
-    noise = multiplier_for(CLIENT_EPSILON, CLIENT_DELTA, CLIENT_ROUNDS)
-    sealed = replace(
-        _way(base, "sealed-clove", f"client-epsilon-{CLIENT_EPSILON:g}", 1.0, membership="hidden"),
-        client_noise=noise,
+    sealed = _way(
+        base,
+        "sealed-clove",
+        f"client-epsilon-{CLIENT_EPSILON:g}",
+        1.0,
+        membership="hidden",
+        client_noise=multiplier_for(CLIENT_EPSILON, CLIENT_DELTA, CLIENT_ROUNDS),
     )
     return Pair(dataset="mnist", kind=CLIENTS, ways={"sealed": sealed})
 
