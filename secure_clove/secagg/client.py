@@ -30,6 +30,7 @@ from secure_clove.secagg.keys import (
     SessionKeys,
     commitment,
     pair_mask_key,
+    private_key,
     public_key,
     self_mask_key,
 )
@@ -168,11 +169,12 @@ class SumClient:
         graph = draw(adverts, self.sid, h1)
         client = replace(self, stage=ClientStage.SHARED, adverts=adverts, graph=graph, h1=h1)
         entrusted = client._split(keys, entropy)
+        secret = private_key(keys.share_secret)
         sealed = {
             peer: seal(
                 shares,
                 client._address(self.me, peer),
-                secret=keys.share_secret,
+                secret=secret,
                 public=adverts[peer].share_key,
             )
             for peer, shares in entrusted.items()
@@ -194,11 +196,12 @@ class SumClient:
         keys = self._keys_at(ClientStage.SHARED)
         check_inbox(inbox, self.me, session=self.session, graph=self.graph)
         u2 = tuple(sorted([self.me, *inbox.sealed]))
+        secret = private_key(keys.share_secret)
         opened = {
             peer: unseal(
                 sealed,
                 self._address(peer, self.me),
-                secret=keys.share_secret,
+                secret=secret,
                 public=self.adverts[peer].share_key,
             )
             for peer, sealed in inbox.sealed.items()
@@ -283,7 +286,7 @@ class SumClient:
     def _pair_keys(self, keys: SessionKeys, peers: Sequence[ClientId]) -> list[bytes]:
         h2 = early_h2(self.graph, hash_u2(self.u2))
         bound = {"sid": self.sid, "h1": self.h1, "h2": h2}
-        secret, publics = keys.mask_secret, {peer: self.adverts[peer].mask_key for peer in peers}
+        secret, publics = private_key(keys.mask_secret), {peer: self.adverts[peer].mask_key for peer in peers}
         return [pair_mask_key(secret, publics[p], pair=(self.me, p), **bound) for p in peers]
 
     def _address(self, source: ClientId, target: ClientId) -> Address:

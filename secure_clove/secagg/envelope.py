@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from secure_clove.errors import BadSignatureError
 from secure_clove.foundation.ids import ClientId
-from secure_clove.secagg.keys import frame, share_key
+from secure_clove.secagg.keys import Secret, frame, share_key
 from secure_clove.secagg.shamir import SHARE_BYTES, element
 
 SEALED_BYTES = 2 * SHARE_BYTES + 16
@@ -55,7 +55,7 @@ class Address:
         return frame(self.sid, self.h1, self.source, self.target)
 
 
-def seal(entrusted: Entrusted, address: Address, *, secret: bytes, public: bytes) -> bytes:
+def seal(entrusted: Entrusted, address: Address, *, secret: Secret, public: bytes) -> bytes:
     """Return the 82-byte envelope.
 
     Args:
@@ -71,7 +71,7 @@ def seal(entrusted: Entrusted, address: Address, *, secret: bytes, public: bytes
     return _cipher(address, secret, public).encrypt(_NONCE, plain, address.associated)
 
 
-def unseal(sealed: bytes, address: Address, *, secret: bytes, public: bytes) -> Entrusted:
+def unseal(sealed: bytes, address: Address, *, secret: Secret, public: bytes) -> Entrusted:
     """Return the two shares; the inverse of `seal`, with the keys of the other side.
 
     Raises:
@@ -85,7 +85,7 @@ def unseal(sealed: bytes, address: Address, *, secret: bytes, public: bytes) -> 
     return Entrusted(key=plain[:SHARE_BYTES], seed=plain[SHARE_BYTES:])
 
 
-def _cipher(address: Address, secret: bytes, public: bytes) -> ChaCha20Poly1305:
+def _cipher(address: Address, secret: Secret, public: bytes) -> ChaCha20Poly1305:
     return ChaCha20Poly1305(
         share_key(
             secret,

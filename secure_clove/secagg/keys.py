@@ -21,6 +21,9 @@ from secure_clove.foundation.seeds import Entropy
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
 
+Secret = bytes | X25519PrivateKey
+"""An X25519 secret: 32 bytes, or the key that `private_key` has read from them."""
+
 
 def frame(*parts: str | bytes) -> bytes:
     """Return ``parts`` joined, each after its length in 8 big-endian bytes; text is UTF-8."""
@@ -103,6 +106,11 @@ def public_coin(sid: bytes, h1: bytes) -> bytes:
     return transcript_hash("coin", sid, h1)
 
 
+def private_key(secret: bytes) -> X25519PrivateKey:
+    """Return the key of 32 secret bytes, for many agreements: reading it costs as much as one."""
+    return X25519PrivateKey.from_private_bytes(secret)
+
+
 def public_key(secret: bytes) -> bytes:
     """Return the X25519 public key of 32 secret bytes."""
     return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
@@ -114,7 +122,7 @@ def commitment(seed: bytes, *, sid: bytes, client: ClientId) -> bytes:
 
 
 def share_key(
-    secret: bytes, public: bytes, *, sid: bytes, h1: bytes, source: ClientId, target: ClientId
+    secret: Secret, public: bytes, *, sid: bytes, h1: bytes, source: ClientId, target: ClientId
 ) -> bytes:
     """Return the key that seals the shares from ``source`` to ``target``.
 
@@ -136,7 +144,7 @@ def share_key(
 
 
 def pair_mask_key(
-    secret: bytes,
+    secret: Secret,
     public: bytes,
     *,
     sid: bytes,
@@ -166,11 +174,10 @@ def self_mask_key(seed: bytes, *, sid: bytes, client: ClientId) -> bytes:
     return _derive(seed, sid, frame("self", client))
 
 
-def _exchange(secret: bytes, public: bytes) -> bytes:
+def _exchange(secret: Secret, public: bytes) -> bytes:
+    key = private_key(secret) if isinstance(secret, bytes) else secret
     try:  # refuses an all-zero result
-        return X25519PrivateKey.from_private_bytes(secret).exchange(
-            X25519PublicKey.from_public_bytes(public)
-        )
+        return key.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError as error:
         raise MalformedError(
             "a public key of low order: no secret can be agreed with it"
