@@ -20,7 +20,7 @@ from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.trees import Tree, Vector
 from threat_models.base import Case
 from threat_models.membership import beliefs, disaggregate, in_sums
-from threat_models.views import CoordinatorView, MaskedSum, SingleReplies
+from threat_models.views import CoordinatorView, SingleReplies
 
 Rows = NDArray[np.float64]
 """One row a client."""
@@ -35,6 +35,8 @@ class Clustering:
         clients: In the order of the rows.
         models: (K + P, d) on which all of them were asked for their losses.
         vectors: (M, K + P - 1) the best guess of each client's vector, in the sum-zero plane.
+        unnamed: (M, K + P - 1) the best guess from this clustering's messages alone: what there is
+            to link to another clustering by anything but names.
         labels: (M,) the cluster that each client named, -1 for none; None where nobody names one.
         is_sealed: Whether the vectors are guesses; otherwise they are what the clients sent.
     """
@@ -43,6 +45,7 @@ class Clustering:
     clients: tuple[ClientId, ...]
     models: NDArray[np.float64] = field(repr=False)
     vectors: Rows = field(repr=False)
+    unnamed: Rows = field(repr=False)
     labels: NDArray[np.int64] | None = None
     is_sealed: bool
 
@@ -75,11 +78,13 @@ def models_of(ask: Tree) -> NDArray[np.float64]:
 
 def _shown(seen: SingleReplies) -> Clustering:
     clients = tuple(sorted(seen.replies))
+    vectors = to_plane(np.array([seen.replies[client]["losses"] for client in clients]))
     return Clustering(
         round=seen.round,
         clients=clients,
         models=models_of(seen.asks[clients[0]]),
-        vectors=to_plane(np.array([seen.replies[client]["losses"] for client in clients])),
+        vectors=vectors,
+        unnamed=vectors,
         is_sealed=False,
     )
 
@@ -90,12 +95,24 @@ def _sealed(view: CoordinatorView, number: int) -> Clustering:
     means = np.array([seen.total["mean"] for seen in sums])
     members = in_sums(sums, clients)
     mean = means.sum(axis=0) / members.sum()
-    prior, labels = _centroids(view, number, clients, mean)
+    joined = next((s for s in view.singles if (s.round, s.exchange) == (number, "join")), None)
+    if joined is None:
+        unnamed, labels = np.tile(mean, (len(clients), 1)), None
+        prior = _by_belief(view, number, clients, mean)
+    else:
+        unnamed, labels = _by_label(joined, clients, mean)
+        prior = unnamed
+
+    def settled(before: Rows) -> Rows:
+        found: Rows = mean + _on_grid(disaggregate(before, members, means) - mean)
+        return found
+
     return Clustering(
         round=number,
         clients=clients,
         models=models_of(sums[0].ask),
-        vectors=mean + _on_grid(disaggregate(prior, members, means) - mean),
+        vectors=settled(prior),
+        unnamed=settled(unnamed),
         labels=labels,
         is_sealed=True,
     )
@@ -106,19 +123,6 @@ def _on_grid(rows: Rows) -> Rows:
     grid = EMBEDDING_STEP / 2**10
     snapped: Rows = np.rint(rows / grid) * grid
     return snapped
-
-
-def _centroids(
-    view: CoordinatorView, number: int, clients: tuple[ClientId, ...], mean: Vector
-) -> tuple[Rows, NDArray[np.int64] | None]:
-    """Return the centroid that each client is believed to have, and the label it gave."""
-    joined = next((s for s in view.singles if (s.round, s.exchange) == (number, "join")), None)
-    if joined is not None:
-        return _by_label(joined, clients, mean)
-    trained = next((s for s in view.summed("train") if s.round == number), None)
-    if trained is None or "centroids" not in trained.ask:
-        return np.tile(mean, (len(clients), 1)), None
-    return _by_belief(view, trained, clients, mean), None
 
 
 def _by_label(
@@ -134,10 +138,13 @@ def _by_label(
 
 
 def _by_belief(
-    view: CoordinatorView, trained: MaskedSum, clients: tuple[ClientId, ...], mean: Vector
+    view: CoordinatorView, number: int, clients: tuple[ClientId, ...], mean: Vector
 ) -> Rows:
-    known = beliefs(view)
-    table = np.tile(mean, (view.config.clusters, 1))
+    """Return the centroid that each client is believed to have, by all sums there ever were."""
+    trained = next((s for s in view.summed("train") if s.round == number), None)
+    if trained is None or "centroids" not in trained.ask:
+        return np.tile(mean, (len(clients), 1))
+    known, table = beliefs(view), np.tile(mean, (view.config.clusters, 1))
     table[trained.ask["owners"].astype(int)] = trained.ask["centroids"]
     believed = dict(zip(known.clients, known.shares @ table, strict=True))
     return np.array([believed.get(client, mean) for client in clients])

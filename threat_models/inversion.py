@@ -2,8 +2,8 @@
 
 In the directions of the frequencies a set of vectors is fitted to features, mean and covariance,
 from starts around the published centroids. In the other directions only moments are published, and
-what they tell is the regression on the first ones. Fits differ, so the guess is their mean after
-matching them one to one.
+what they tell is the regression on the first ones. Many sets may fit; the guess is the mean of
+those found, after matching them one to one.
 
 Source: audit.md, A10; protocol.md, "Why not Lloyd iterations under the mask".
 """
@@ -12,17 +12,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment, minimize
+from scipy.optimize import least_squares, linear_sum_assignment
 
-from secure_clove.clustering.sketch import Moments
+from secure_clove.clustering.sketch import Moments, features
 from secure_clove.foundation.seeds import Rng
 from secure_clove.foundation.trees import Vector
 
-FITS = 8
-"""Starts of the fit; all of them count."""
+FITS = 10
+"""Starts of the fit."""
 
-STEPS = 300
+STEPS = 60
 """Most iterations of one fit."""
+
+LEAST_SPREAD = 0.2
+"""Least spread of the starts around a centroid, in units of the scale: equal points never part."""
+
+CLOSE = 1e-9
+"""Squared misfit below which a fit is as good as any: the grid of the sums allows no better."""
 
 Rows = NDArray[np.float64]
 """(M, D): one vector a client, in any order."""
@@ -72,72 +78,83 @@ def distance(rows: Rows, others: Rows) -> float:
 def guess(published: Published, rng: Rng) -> Rows:
     """Return the guessed vectors (M, D)."""
     fits = sorted((_fit(published, rng) for _ in range(FITS)), key=lambda fit: fit[1])
-    best = fits[0][0]
-    along: Rows = np.mean([matched(fit, best) for fit, _ in fits], axis=0)
+    best, misfit = fits[0]
+    good = [matched(rows, best) for rows, off in fits if off <= max(2 * misfit, CLOSE)]
     moments, axes = published.moments, published.axes
     within = axes @ moments.covariance @ axes.T
     weights = np.linalg.pinv(within, rcond=1e-9) @ axes @ moments.covariance
-    found: Rows = moments.mean + published.scale * along @ weights
+    found: Rows = moments.mean + published.scale * np.mean(good, axis=0) @ weights
     return found
 
 
 def _fit(published: Published, rng: Rng) -> tuple[Rows, float]:
     """Return coordinates along the axes that fit what was published, and how badly they do."""
     start = published.along(published.centroids)
-    start = start + rng.normal(0.0, published.spread / published.scale, start.shape)
-    problem = _Problem.of(published)
-    found = minimize(
-        problem.misfit,
-        start.ravel(),
-        args=(start.shape,),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": STEPS, "ftol": 1e-14, "gtol": 1e-9},
+    spread = max(published.spread / published.scale, LEAST_SPREAD)
+    problem = Problem.of(published, len(start))
+    found = least_squares(
+        problem.off,
+        (start + rng.normal(0.0, spread, start.shape)).ravel(),
+        jac=problem.slopes,
+        max_nfev=STEPS,
     )
-    return np.asarray(found.x).reshape(start.shape), float(found.fun)
+    return np.asarray(found.x).reshape(start.shape), float(2 * found.cost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Problem:
-    """The fit in coordinates along the axes.
+class Problem:
+    """The fit in coordinates along the axes, as least squares.
 
     Attributes:
+        count: M.
         frequencies: (m, r).
-        cosines: (m,) of the mean features, turned so that the mean vector is the origin.
-        sines: (m,).
-        second: (r, r) second moments.
+        wanted: (2 m + r + r r,) features, mean and second moments to be met.
     """
 
+    count: int
     frequencies: NDArray[np.float64]
-    cosines: Vector
-    sines: Vector
-    second: NDArray[np.float64]
+    wanted: Vector
 
     @classmethod
-    def of(cls, published: Published) -> "_Problem":
+    def of(cls, published: Published, count: int) -> "Problem":
+        """Return the problem, turned so that the mean vector is the origin."""
         cosines, sines = np.split(published.features, 2)
         turned = (cosines + 1j * sines) * np.exp(
             -1j * (published.frequencies @ published.moments.mean)
         )
         axes, scale = published.axes, published.scale
+        second = axes @ published.moments.covariance @ axes.T / scale**2
         return cls(
+            count=count,
             frequencies=published.frequencies @ axes.T * scale,
-            cosines=turned.real,
-            sines=turned.imag,
-            second=axes @ published.moments.covariance @ axes.T / scale**2,
+            wanted=np.concatenate([turned.real, turned.imag, np.zeros(len(axes)), second.ravel()]),
         )
 
-    def misfit(self, packed: Vector, shape: tuple[int, int]) -> tuple[float, Vector]:
-        """Return the squared distance from features and moments, and its gradient."""
-        rows, count = packed.reshape(shape), shape[0]
-        phases = rows @ self.frequencies.T
-        cosines, sines = np.cos(phases), np.sin(phases)
-        off_cosines, off_sines = (
-            cosines.mean(axis=0) - self.cosines,
-            sines.mean(axis=0) - self.sines,
-        )
-        mean, second = rows.mean(axis=0), rows.T @ rows / count - self.second
-        misfit = (off_cosines**2).sum() + (off_sines**2).sum() + mean @ mean + (second**2).sum()
-        pull = (cosines * off_sines - sines * off_cosines) @ self.frequencies
-        gradient = 2 / count * (pull + mean + 2 * rows @ second)
-        return float(misfit), gradient.ravel()
+    def off(self, packed: Vector) -> Vector:
+        """Return by how much the rows (M, r) in ``packed`` miss what is wanted."""
+        rows = packed.reshape(self.count, -1)
+        means = features(rows, self.frequencies).mean(axis=0)
+        second = rows.T @ rows / self.count
+        missed: Vector = np.concatenate([means, rows.mean(axis=0), second.ravel()]) - self.wanted
+        return missed
+
+    def slopes(self, packed: Vector) -> NDArray[np.float64]:
+        """Return the derivatives of `off`, (numbers wanted, M r)."""
+        rows = packed.reshape(self.count, -1)
+        cosines, sines = np.split(features(rows, self.frequencies), 2, axis=1)
+        one = np.eye(rows.shape[1])
+        parts = [
+            -sines.T[:, :, None] * self.frequencies[:, None, :],
+            cosines.T[:, :, None] * self.frequencies[:, None, :],
+            np.broadcast_to(one[:, None, :], (len(one), self.count, len(one))),
+            _slopes_of_products(rows, one),
+        ]
+        slopes: NDArray[np.float64] = np.concatenate(parts) / self.count
+        return slopes.reshape(len(self.wanted), -1)
+
+
+def _slopes_of_products(rows: Rows, one: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return d (row_a row_b) / d row_c, as (r r, M, r)."""
+    by_first = np.einsum("ac,ib->abic", one, rows)
+    slopes: NDArray[np.float64] = by_first + by_first.transpose(1, 0, 2, 3)
+    return slopes.reshape(-1, *rows.shape)

@@ -22,7 +22,7 @@ def outcome(case: Case, found: tuple[Clustering, ...]) -> Outcome:
     case.world.check(case.view.config)
     here, there = _places(before, after), _places(after, before)
     rounds = (before.round, after.round)
-    pair = Pair(rounds=rounds, before=before.vectors[here], after=after.vectors[there])
+    pair = Pair(rounds=rounds, before=before.unnamed[here], after=after.unnamed[there])
     clear = Pair(
         rounds=rounds,
         before=clear_vectors(case, before)[here],

@@ -76,7 +76,7 @@ def surface() -> tuple[Surface, ...]:
     """List every exchange of every algorithm with what it reveals."""
     variants: tuple[tuple[str, str, Options], ...] = (
         *((name, name, {}) for name in NAMES),
-        ("sealed-clove, hidden membership", "sealed-clove", {"membership": "hidden"}),
+        ("sealed-clove hidden", "sealed-clove", {"membership": "hidden"}),
     )
     return tuple(
         Surface(

@@ -164,7 +164,7 @@ def surface(
         ]
         out.print_json(json.dumps({"schema_version": 1, "exchanges": found}))
         return
-    table = Table("algorithm", "exchange", "the coordinator sees", "releases")
+    table = Table("algorithm", "exchange", "it sees", "releases", title="What the coordinator sees")
     for row in rows():
         table.add_row(row.algorithm, row.exchange, row.reveal.value, ", ".join(row.uses))
     out.print(table)

@@ -116,15 +116,6 @@ def decode(
         return _Problem.of(sketch, frequencies, moments, noise).solve(clusters, rng)
 
 
-def moments_after(mixture: Mixture) -> Moments:
-    """Return the moments of a mixture: what serves where a cohort's own are not known."""
-    mean = mixture.weights @ mixture.centroids
-    moved = mixture.centroids - mean
-    between = (moved * mixture.weights[:, None]).T @ moved
-    within = mixture.spread**2 * np.eye(len(mean))
-    return Moments(mean=mean, covariance=between + within)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Problem:
     """The fit in the span of the frequencies, centred at the mean, in units of the scale.

@@ -286,7 +286,10 @@ class SumClient:
     def _pair_keys(self, keys: SessionKeys, peers: Sequence[ClientId]) -> list[bytes]:
         h2 = early_h2(self.graph, hash_u2(self.u2))
         bound = {"sid": self.sid, "h1": self.h1, "h2": h2}
-        secret, publics = private_key(keys.mask_secret), {peer: self.adverts[peer].mask_key for peer in peers}
+        secret, publics = (
+            private_key(keys.mask_secret),
+            {peer: self.adverts[peer].mask_key for peer in peers},
+        )
         return [pair_mask_key(secret, publics[p], pair=(self.me, p), **bound) for p in peers]
 
     def _address(self, source: ClientId, target: ClientId) -> Address:

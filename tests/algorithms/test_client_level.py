@@ -26,9 +26,7 @@ def test_a_sum_of_two_is_refused() -> None:
 
 def part(sigma: float) -> Part:
     shape = (4000,)
-    return Part(
-        name="x", shape=shape, content=Content.FEATURE, client_norm=2.0, client_sigma=sigma
-    )
+    return Part(name="x", shape=shape, content=Content.FEATURE, client_norm=2.0, client_sigma=sigma)
 
 
 def test_the_shares_of_the_honest_alone_are_the_whole_noise() -> None:

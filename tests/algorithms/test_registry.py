@@ -54,7 +54,7 @@ def sealed(exchange: str, reveal: Reveal, uses: tuple[str, ...]) -> Surface:
 
 
 def hidden(exchange: str, uses: tuple[str, ...]) -> Surface:
-    name = "sealed-clove, hidden membership"
+    name = "sealed-clove hidden"
     return Surface(algorithm=name, exchange=exchange, reveal=Reveal.SUM, uses=uses)
 
 

@@ -28,6 +28,7 @@ COMMANDS = [
     ("data", "list"),
     ("study",),
     ("study", "paper"),
+    ("study", "sealed"),
     ("study", "theory"),
     ("surface",),
 ]

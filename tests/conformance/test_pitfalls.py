@@ -115,8 +115,7 @@ def test_clients_that_gave_both_shares_would_have_given_the_input() -> None:
     def open_hearted(me: ClientId, true: Survivors) -> Survivors:
         live = stage.toy.participants[me]._live
         assert live is not None
-        assert live.vector is not None
-        held[me], truth[me] = live.machine.held, live.vector
+        held[me], truth[me] = live.machine.held, live.answer.vector
         return true
 
     stage.boss.lies["survivors"] = open_hearted
