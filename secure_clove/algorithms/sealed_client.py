@@ -13,6 +13,7 @@ from secure_clove.clustering.kmeans import nearest
 from secure_clove.clustering.plane import to_plane
 from secure_clove.clustering.sketch import features, frequencies, moments_of
 from secure_clove.clustering.stability import is_stable
+from secure_clove.errors import RemoteProtocolError
 from secure_clove.foundation.seeds import stream
 from secure_clove.foundation.trees import Tree, Vector
 
@@ -67,7 +68,7 @@ class SealedClient:
     def join(self, own: SealedOwn, ask: Tree) -> tuple[SealedOwn, Tree]:
         """Answer ``join``: the nearest centroid; K, or nothing, without a vector of that round."""
         is_there = own.round == int(ask["found"])
-        place = nearest(ask["centroids"], own.vector) if is_there else self.clusters
+        place = nearest(self._centroids(ask), own.vector) if is_there else self.clusters
         if self.is_visible:
             return own, {"place": np.array(float(place))}
         return own, {"place": np.eye(self.clusters + 1)[place, : self.clusters]}
@@ -83,7 +84,16 @@ class SealedClient:
             return int(ask["number"])
         if not len(own.vector) or own.round != int(ask["found"]):
             return own.pick
-        return int(ask["owners"][nearest(ask["centroids"], own.vector)])
+        return int(ask["owners"][nearest(self._centroids(ask), own.vector)])
+
+    def _centroids(self, ask: Tree) -> Vector:
+        """Return the published centroids; more than models would ask what a client is like."""
+        if len(ask["centroids"]) > self.clusters:
+            raise RemoteProtocolError(
+                f"{len(ask['centroids'])} centroids are published for {self.clusters} models; a "
+                "coordinator that asks so finely learns more than clusters: leave the federation"
+            )
+        return ask["centroids"]
 
     def train(self, own: SealedOwn, ask: Tree, learner: Learner) -> tuple[SealedOwn, Tree]:
         """Answer ``train``: as CLoVE does, or in the slot of the client's model."""

@@ -86,6 +86,13 @@ ATTACKS = (
         attacker="An attacker who plants marked examples and looks for them in the model",
         limit="the accounting claims at most",
     ),
+    Attack(
+        code="A10",
+        keyword="reconstruction",
+        title="Rebuilding vectors from sums",
+        attacker="An attacker who fits single clients' vectors to the sums of a clustering",
+        limit="the promise is at least",
+    ),
 )
 ERRORS = ("error", "l1", "l2", "rms", "distance")
 

@@ -9,7 +9,7 @@ from secure_clove.algorithms.base import Reveal
 from secure_clove.algorithms.sealed import SealedClove
 from secure_clove.algorithms.sealed_client import drawn_frequencies
 from secure_clove.algorithms.sealed_state import SealedOwn
-from secure_clove.errors import ConfigError, LocalProtocolError
+from secure_clove.errors import ConfigError, LocalProtocolError, RemoteProtocolError
 from secure_clove.foundation.ids import ClientId
 from tests.algorithms.builders import DIMENSION, crowd, initial, partition
 from tests.builders import Room, names, room
@@ -195,3 +195,15 @@ def test_a_sketch_before_the_moments_is_refused() -> None:
 def test_settings_that_cannot_work_are_refused(options: dict[str, Any], cause: str) -> None:
     with pytest.raises(ConfigError, match=cause):
         sealed(**options)
+
+
+@both
+def test_more_centroids_than_models_are_refused(membership: str) -> None:
+    table, _ = gathered(membership=membership)
+    table.play()
+    client = names(1)[0]
+    join = next(x for x in table.algorithm.exchanges if x.name == "join")
+    ask = dict(join.ask(table.state, client))
+    ask["centroids"] = np.concatenate([ask["centroids"], ask["centroids"]])
+    with pytest.raises(RemoteProtocolError, match="6 centroids are published for 3 models"):
+        join.work(table.owns[client], ask, table.learners[client])

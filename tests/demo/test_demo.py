@@ -74,7 +74,7 @@ def test_the_summary_has_every_key_and_says_how_it_was_made(
 
 def test_the_audit_stands_beside_its_bound(private: tuple[dict[str, Any], Path]) -> None:
     summary, _ = private
-    assert summary["audit"].keys() == {"A1", "A4"}
+    assert summary["audit"].keys() == {"A1", "A3", "A3 active", "A4", "A5", "A10"}
     a1 = summary["audit"]["A1"]
     assert a1["without_defence"] == 1.0
     assert a1["interval_with"][0] <= a1["bound"]
