@@ -52,6 +52,8 @@ def sealed_page(results: Sequence[Result]) -> str:
 
 
 def _runs(results: Iterable[Result], pair: Pair, way: str) -> dict[tuple[int, int], Result]:
+    if way not in pair.ways:
+        return {}
     return {
         (result.cell.seed, result.cell.rounds): result
         for result in results

@@ -8,7 +8,7 @@ from secure_clove.errors import ConfigError
 from secure_clove.studies.play.cell import Cell
 from secure_clove.studies.play.result import Result
 from secure_clove.studies.sealed.page import HEADS, sealed_page, sealed_rows
-from secure_clove.studies.sealed.pairs import CLEAR, UNKNOWN, Pair, chosen, pairs
+from secure_clove.studies.sealed.pairs import CLEAR, CLIENTS, UNKNOWN, Pair, chosen, pairs
 
 
 def result(pair: Pair, way: str, seed: int, curve: tuple[float, ...], accuracy: float) -> Result:
@@ -58,6 +58,12 @@ def test_the_models_in_use_are_shown_where_their_number_was_to_be_found() -> Non
     (pair,) = chosen([], [UNKNOWN])
     (row,) = sealed_rows([result(pair, "sealed, by residual", 0, (1.0, 1.0), 0.9)], [pair])
     assert row[1] == "sums, by residual, K 5"
+
+
+def test_what_has_no_clear_form_is_compared_with_nothing() -> None:
+    (pair,) = chosen([], [CLIENTS])
+    (row,) = sealed_rows([result(pair, "sealed", 0, (1.0, 0.9), 0.9)], [pair])
+    assert (row[3], row[4], row[6]) == ("0.90", "", "")
 
 
 def test_the_page_says_when_nothing_was_run() -> None:
