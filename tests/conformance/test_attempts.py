@@ -1,7 +1,6 @@
 """Attempts at one exchange: the same reply every time, and none once a sum can be read."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +75,7 @@ def test_another_attempt_sends_the_very_same_reply() -> None:
     stage = staged()
     participant = stage.toy.participants[TARGET]
     participant._noise = SystemEntropy()
-    sent: list[Any] = []
+    sent: list[Ring] = []
     vector = participant._vector
 
     def watched(live: Live, exchange: Exchange[Any, Any]) -> Ring:
