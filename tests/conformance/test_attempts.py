@@ -1,6 +1,7 @@
 """Attempts at one exchange: the same reply every time, and none once a sum can be read."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
