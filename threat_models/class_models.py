@@ -93,16 +93,25 @@ def from_vectors(
 def from_joins(
     case: Case, asked: Probes, trainers: Trainers, releases: int, noise: Entropy
 ) -> Rows:
-    """Every client says which of the centroids, one for each class, is nearest."""
-    join = case.view.config.exchange("join")
-    ask = {"centroids": asked.directions, "found": np.array(1.0), "owners": np.zeros(0)}
-    votes = np.zeros((len(trainers), len(asked.directions)))
+    """Every client says which of the centroids, one for each class, is nearest.
+
+    It takes as many as there are models and refuses more, so each release asks about other classes.
+    """
+    join, most = case.view.config.exchange("join"), case.view.config.clusters
+    classes = len(asked.directions)
+    votes = np.zeros((len(trainers), classes))
     for row, (client, trainer) in zip(votes, trainers.items(), strict=True):
         for number in range(releases):
             guard = _guard(case.view.config, "moments", trainer, noise.fork(client, number))
             own, _ = _moments(case.view.config, asked, guard)
+            named = [(number * most + place) % classes for place in range(min(most, classes))]
+            ask = {
+                "centroids": asked.directions[named],
+                "found": np.array(1.0),
+                "owners": np.zeros(0),
+            }
             _, reply = join.work(own, ask, guard)
-            row[int(reply["place"])] += 1
+            row[named[int(reply["place"])]] += 1
     return votes
 
 
@@ -241,7 +250,7 @@ def _note(last: Clustering, prior: float) -> str:
     if last.labels is None:
         return f"{told} Whatever models are sent, only the sum over all clients comes back."
     return (
-        f"{told} Where membership is visible a server that publishes one centroid a class learns "
-        "each client's commonest label from the centroid it names; only hidden membership takes "
-        "that answer away."
+        f"{told} Where membership is visible a server that publishes one centroid a class, as many "
+        "at a time as there are models, learns of each client's commonest label from the centroid "
+        "it names; only hidden membership takes that answer away."
     )
