@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secure_clove.algorithms.base import Exchange, Replies
-from secure_clove.algorithms.sealed_client import drawn_frequencies
+from secure_clove.algorithms.sealed import SealedClove
+from secure_clove.algorithms.sealed_parts import SealedParts
 from secure_clove.clustering.kmeans import nearest
+from secure_clove.clustering.sketch import Moments
 from secure_clove.engine.guard import Guard
 from secure_clove.engine.plan import Config
 from secure_clove.engine.ports import Trainer
@@ -57,9 +59,11 @@ def rehearse(
         entropy: Of noise and coins.
 
     Raises:
-        LocalProtocolError: the algorithm published no centroids.
+        LocalProtocolError: the run was not sealed, or the algorithm published no centroids.
     """
     algorithm, clients = config.build(), tuple(sorted(trainers))
+    if not isinstance(algorithm, SealedClove):
+        raise LocalProtocolError("only a sealed clustering can be rehearsed")
     state = algorithm.begin(algorithm.start(models), 1, clients)
     owns = {client: algorithm.enrol() for client in clients}
     said: dict[str, tuple[Tree, Tree, bytes]] = {}
@@ -69,13 +73,13 @@ def rehearse(
         said[exchange.name] = (ask, total, coin)
         replies = Replies(sums={0: total}, counts={0: len(clients)}, coins={0: coin})
         state = exchange.fold(state, replies)
-    if not len(state.found.centroids):
+    if state.moments is None or not len(state.found.centroids):
         raise LocalProtocolError("this clustering published no centroids")
     vectors = np.array([owns[client].vector for client in clients])
     places = [nearest(state.found.centroids, vector) for vector in vectors]
-    return Rehearsal(
-        vectors=vectors, published=_published(state, said["sketch"], sorted(places), len(clients))
-    )
+    centroids = state.found.centroids[sorted(places)]
+    published = _published(algorithm.parts, state.moments, said["sketch"], centroids)
+    return Rehearsal(vectors=vectors, published=published)
 
 
 def _sum(
@@ -101,18 +105,15 @@ def _sum(
 
 
 def _published(
-    state: Any,  # noqa: ANN401  every algorithm has its own state type
-    sketch: tuple[Tree, Tree, bytes],
-    places: list[int],
-    count: int,
+    parts: SealedParts, moments: Moments, sketch: tuple[Tree, Tree, bytes], centroids: Rows
 ) -> Published:
     ask, total, coin = sketch
-    axes, scale, features = ask["axes"], float(ask["scale"]), total["features"] / count
-    centroids, moments = state.found.centroids[places], state.moments
+    axes, scale = ask["axes"], float(ask["scale"])
+    features = total["features"] / len(centroids)
     around = axes @ (moments.covariance - np.cov(centroids.T, bias=True)) @ axes.T
     return Published(
         features=features,
-        frequencies=drawn_frequencies(coin, len(features) // 2, axes=axes, scale=scale),
+        frequencies=parts.drawn(coin, axes=axes, scale=scale),
         moments=moments,
         axes=axes,
         scale=scale,

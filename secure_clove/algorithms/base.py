@@ -146,6 +146,8 @@ class Exchange(Generic[S, C]):
         toss: From the client's next state and the session's coin to the reply, where that depends
             on the coin; `work` then returns an empty one. It touches no data. Masked sums only:
             the coin falls when the cohort's keys are known.
+        hiding_cohort: Fewest clients whose replies the sums tell little of; in a smaller cohort a
+            reply counts as shown.
         fold: From the state and the replies to the next state; coordinator side, pure.
     """
 
@@ -161,6 +163,7 @@ class Exchange(Generic[S, C]):
     at_most: int | None = None
     allowance: str = ""
     toss: Callable[[C, bytes], Tree] | None = None
+    hiding_cohort: int = 1
 
     @property
     def layout(self) -> Layout:

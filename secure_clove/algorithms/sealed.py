@@ -44,8 +44,6 @@ ALLOWANCE = "embedding"
 
 MEMBERSHIPS = ("visible", "hidden")
 SELECTIONS = ("known", "residual", "silhouette")
-PER_CLUSTER = 6
-"""Frequencies a cluster unless told otherwise. Source: protocol.md, "sketch:SUM"; ADR 0012."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +61,7 @@ class SealedClove:
             sizes, at K times the bytes of an update.
         selection: ``known``: there are K clusters; ``residual`` or ``silhouette``: up to K, found
             from the sketch or from one more masked sum.
-        features: Number m of frequencies, 2 m numbers in the sketch; 0: 6 a cluster.
+        features: Number m of frequencies, 2 m numbers in the sketch; 0: what 5 K clients afford.
         client_noise: Noise of the sums of one clustering, as a multiple of how far one client moves
             them: protects a client as a whole where it is large enough for that, and the decoder
             allows for it; 0: none is added.
@@ -116,16 +114,17 @@ class SealedClove:
         return SealedClient(
             clusters=self.clusters,
             is_visible=self._is_visible,
-            frequencies=self._frequencies,
+            parts=self.parts,
             stable_rounds=self.stable_rounds,
         )
 
     @property
-    def _parts(self) -> SealedParts:
+    def parts(self) -> SealedParts:
+        """What each sum holds."""
         return SealedParts(
             clusters=self.clusters,
             dimension=self.initial_models - 1,
-            frequencies=self._frequencies,
+            wanted=self.features,
             is_visible=self._is_visible,
             is_judged=self.selection == "silhouette",
             client_noise=self.client_noise,
@@ -140,8 +139,7 @@ class SealedClove:
             shared_parameters=self.shared_parameters,
             is_visible=self._is_visible,
             selection=self.selection,
-            frequencies=self._frequencies,
-            parts=self._parts,
+            parts=self.parts,
             stable_share=self.stable_share,
             clustering_rounds=self.clustering_rounds,
         )
@@ -149,10 +147,6 @@ class SealedClove:
     @property
     def _is_visible(self) -> bool:
         return self.membership == "visible"
-
-    @property
-    def _frequencies(self) -> int:
-        return self.features or PER_CLUSTER * self.clusters
 
     # ---- exchanges
 
@@ -169,7 +163,7 @@ class SealedClove:
             name="moments",
             reveal=Reveal.SUM,
             uses=frozenset({Use.EMBEDDING}),
-            parts=(self._parts.mean, self._parts.products),
+            parts=(self.parts.mean, self.parts.products),
             cohort=lambda state: state.cohort,
             group=_everybody,
             ask=lambda state, client: {
@@ -177,6 +171,7 @@ class SealedClove:
                 "round": np.array(float(state.round)),
             },
             work=self._client.moments,
+            hiding_cohort=self.parts.hiding_cohort,
             fold=self._server.frame,
             at_most=self.clustering_rounds,
             allowance=ALLOWANCE,
@@ -188,12 +183,13 @@ class SealedClove:
             name="sketch",
             reveal=Reveal.SUM,
             uses=frozenset(),
-            parts=(self._parts.features, Part(name="clients", content=Content.COUNT)),
+            parts=(self.parts.features, Part(name="clients", content=Content.COUNT)),
             cohort=lambda state: state.cohort,
             group=_everybody,
             ask=self._ask_sketch,
             work=self._client.frame,
             toss=self._client.toss,
+            hiding_cohort=self.parts.hiding_cohort,
             fold=self._server.decode,
         )
 
@@ -203,7 +199,7 @@ class SealedClove:
             name="judge",
             reveal=Reveal.SUM,
             uses=frozenset(),
-            parts=(self._parts.fits,),
+            parts=(self.parts.fits,),
             cohort=lambda state: state.cohort,
             group=_everybody,
             ask=lambda state, client: {"round": np.array(float(state.round)), **state.candidates},
@@ -217,7 +213,7 @@ class SealedClove:
             name="join",
             reveal=self._revealing,
             uses=frozenset(),
-            parts=(self._parts.place,),
+            parts=(self.parts.place,),
             cohort=lambda state: state.cohort,
             group=_everybody,
             ask=lambda state, client: _published(state),

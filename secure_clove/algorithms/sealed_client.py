@@ -7,14 +7,14 @@ import numpy as np
 from secure_clove.algorithms import sharing
 from secure_clove.algorithms.averaging import trained
 from secure_clove.algorithms.base import Learner
+from secure_clove.algorithms.sealed_parts import SealedParts
 from secure_clove.algorithms.sealed_state import SealedOwn
 from secure_clove.clustering.components import simplified_silhouette
 from secure_clove.clustering.kmeans import nearest
 from secure_clove.clustering.plane import to_plane
-from secure_clove.clustering.sketch import features, frequencies, moments_of
+from secure_clove.clustering.sketch import features, moments_of
 from secure_clove.clustering.stability import is_stable
 from secure_clove.errors import RemoteProtocolError
-from secure_clove.foundation.seeds import stream
 from secure_clove.foundation.trees import Tree, Vector
 
 CANDIDATES = "centroids/"
@@ -28,13 +28,13 @@ class SealedClient:
     Attributes:
         clusters: Number K of models.
         is_visible: Whether the coordinator may know the client's cluster.
-        frequencies: Number m of frequencies in a sketch.
+        parts: Of the replies.
         stable_rounds: Equal assignments in a row before it declares stability.
     """
 
     clusters: int
     is_visible: bool
-    frequencies: int
+    parts: SealedParts
     stable_rounds: int
 
     def moments(self, own: SealedOwn, ask: Tree, learner: Learner) -> tuple[SealedOwn, Tree]:
@@ -53,8 +53,8 @@ class SealedClient:
     def toss(self, own: SealedOwn, coin: bytes) -> Tree:
         """Answer ``sketch`` at the frequencies that the coin draws."""
         if own.round != own.asked:
-            return {"features": np.zeros(2 * self.frequencies), "clients": np.zeros(())}
-        drawn = drawn_frequencies(coin, self.frequencies, axes=own.axes, scale=own.scale)
+            return {"features": np.zeros(2 * self.parts.frequencies), "clients": np.zeros(())}
+        drawn = self.parts.drawn(coin, axes=own.axes, scale=own.scale)
         return {"features": features(own.vector, drawn), "clients": np.ones(())}
 
     def judge(self, own: SealedOwn, ask: Tree, learner: Learner) -> tuple[SealedOwn, Tree]:
@@ -110,19 +110,6 @@ class SealedClient:
             for name, value in trained(ask["models"][pick], learner).items()
         }
         return known, {**slots, **stable}
-
-
-def drawn_frequencies(coin: bytes, count: int, *, axes: Vector, scale: float) -> Vector:
-    """Return the frequencies of a sketch: what coordinator and clients draw from one coin.
-
-    Args:
-        coin: 32 bytes of the session.
-        count: m.
-        axes: ``(r, D)`` directions they lie in.
-        scale: From the public moments.
-    """
-    rng = stream(int.from_bytes(coin, "big"), "frequencies")
-    return frequencies(count, axes.shape[1], scale=scale, rng=rng, axes=axes)
 
 
 def _embedded(ask: Tree, learner: Learner) -> Vector:

@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from math import sqrt
 
 from secure_clove.algorithms.base import Content, Part
+from secure_clove.clustering import sketch
 from secure_clove.clustering.sketch import moment_count
+from secure_clove.foundation.seeds import stream
+from secure_clove.foundation.trees import Vector
 
 MEAN, PRODUCTS, FEATURES, PLACE, FIT = 0.04, 0.04, 0.87, 0.05, 0.05
 """Shares of a clustering; they add up to 1 without the last, which not every clustering has."""
+
+CLIENTS_A_CLUSTER = 5
+"""The sketch is one that so many clients a cluster can afford, unless told otherwise (ADR 0012)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +28,7 @@ class SealedParts:
     Attributes:
         clusters: Number K of models.
         dimension: Coordinates of a client's vector.
-        frequencies: Number m of frequencies.
+        wanted: Number of frequencies asked for; 0: as many as `CLIENTS_A_CLUSTER` afford.
         is_visible: Whether a client says which cluster it belongs to.
         is_judged: Whether a clustering sums silhouettes.
         client_noise: Noise multiplier of one clustering, for a whole client; 0: none.
@@ -30,10 +36,48 @@ class SealedParts:
 
     clusters: int
     dimension: int
-    frequencies: int
+    wanted: int
     is_visible: bool
     is_judged: bool
     client_noise: float
+
+    @property
+    def frequencies(self) -> int:
+        """Number m of frequencies."""
+        cohort = CLIENTS_A_CLUSTER * self.clusters
+        return self.wanted or sketch.feature_count(
+            self.clusters, clients=cohort, dimension=self._axes
+        )
+
+    @property
+    def far(self) -> float:
+        """Largest radius of a frequency: noised sums are of cohorts that a finer sketch serves."""
+        return sketch.FARTHEST if self.client_noise else sketch.FAR
+
+    @property
+    def hiding_cohort(self) -> int:
+        """Fewest clients whose vectors moments and sketch tell little of."""
+        return sketch.hiding_cohort(self.frequencies, dimension=self._axes)
+
+    @property
+    def _axes(self) -> int:
+        return min(self.dimension, self.clusters)
+
+    def drawn(self, coin: bytes, *, axes: Vector, scale: float) -> Vector:
+        """Return the frequencies of a sketch: what coordinator and clients draw from one coin.
+
+        Args:
+            coin: 32 bytes of the session.
+            axes: ``(r, D)`` directions they lie in.
+            scale: From the public moments.
+
+        Returns:
+            ``(m, D)``.
+        """
+        rng, count = stream(int.from_bytes(coin, "big"), "frequencies"), self.frequencies
+        return sketch.frequencies(
+            count, axes.shape[1], scale=scale, rng=rng, axes=axes, far=self.far
+        )
 
     @property
     def mean(self) -> Part:

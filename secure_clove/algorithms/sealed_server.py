@@ -10,7 +10,7 @@ from secure_clove.algorithms import sharing
 from secure_clove.algorithms.averaging import accuracy
 from secure_clove.algorithms.base import Replies
 from secure_clove.algorithms.client_level import deviation_of_mean
-from secure_clove.algorithms.sealed_client import CANDIDATES, drawn_frequencies
+from secure_clove.algorithms.sealed_client import CANDIDATES
 from secure_clove.algorithms.sealed_parts import SealedParts
 from secure_clove.algorithms.sealed_state import Found, SealedState
 from secure_clove.clustering.components import choose, choose_by_silhouette
@@ -35,7 +35,6 @@ class SealedServer:
     shared_parameters: int
     is_visible: bool
     selection: str
-    frequencies: int
     parts: SealedParts
     stable_share: float
     clustering_rounds: int
@@ -56,7 +55,7 @@ class SealedServer:
         if moments is None or count < 1:
             return replace(state, step="train")
         framed = public_frame(moments, clusters=self.clusters)
-        drawn = drawn_frequencies(replies.coins[0], self.frequencies, **framed)
+        drawn = self.parts.drawn(replies.coins[0], **framed)
         sketch = replies.sums[0]["features"] / count
         rng = stream(self.seed, "sketch", state.round)
         if self.selection == "known":

@@ -8,6 +8,7 @@ Source: protocol.md, "Sealed clustering", steps 1-3; compressive k-means: Kerive
 """
 
 from dataclasses import dataclass, field
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +20,20 @@ from secure_clove.foundation.trees import Vector
 LEAST_SCALE = 1e-9
 """Vectors closer than this are one point to the sketch; keeps frequencies finite."""
 
-NEAR, FAR = 1.0, 2.0
-"""Least and largest radius of a frequency, in units of 1 / scale."""
+NEAR, FAR, FARTHEST = 1.0, 2.0, 8.0
+"""Least and largest radius of a frequency, in units of 1 / scale; the last where clusters are far
+tighter than the scale, as in cohorts of hundreds whose sums are noised (ADR 0012)."""
 
 MOST_PER_CLUSTER = 12
 """Frequencies a cluster at most; more do not find more. Source: protocol.md; ADR 0012."""
 
-LEAST_PER_CLUSTER = 3
+LEAST_PER_CLUSTER = 2
 """Frequencies a cluster at least; fewer leave the centroids undetermined."""
 
-PUBLISHED_SHARE = 0.75
-"""Most numbers published for one number in the cohort's vectors. Above it, whoever fits as many
-free vectors to the published numbers comes markedly closer to the true ones than by knowing
-everybody's cluster (ADR 0012)."""
+PUBLISHED_SHARE = 0.375
+"""Most numbers published for one number in the cohort's vectors. Whoever fits as many free vectors
+to a share s of their numbers comes to about sqrt(1 - s) of the error that cluster means leave: here
+0.79 (ADR 0012)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -147,6 +149,7 @@ def frequencies(
     scale: float,
     rng: Rng,
     axes: NDArray[np.float64] | None = None,
+    far: float = FAR,
 ) -> NDArray[np.float64]:
     """Return random frequencies: uniform directions, radii log-uniform around 1 / ``scale``.
 
@@ -156,6 +159,7 @@ def frequencies(
         scale: From `scale_of`, positive.
         rng: Draws them; everybody must use the same stream.
         axes: (r, D) orthonormal rows; frequencies lie in their span. None: anywhere.
+        far: Largest radius in units of 1 / ``scale``, over `NEAR`.
 
     Returns:
         (m, D), in 1 / unit of the vectors.
@@ -170,26 +174,9 @@ def frequencies(
         raise ConfigError(f"axes of shape (r, {dimension}) expected, found {basis.shape}")
     directions = rng.normal(size=(count, len(basis)))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    radii = np.exp(rng.uniform(np.log(NEAR), np.log(FAR), count)) / scale
+    radii = np.exp(rng.uniform(np.log(NEAR), np.log(far), count)) / scale
     drawn: NDArray[np.float64] = (radii[:, None] * directions) @ basis
     return drawn
-
-
-def frame(moments: Moments, *, clusters: int, count: int, rng: Rng) -> NDArray[np.float64]:
-    """Return the frequencies for up to ``clusters`` clusters of vectors with these moments.
-
-    Args:
-        moments: Of the cohort, or what serves for them; public.
-        clusters: K, or the largest to consider.
-        count: m, such as `feature_count` gives.
-        rng: Draws them; everybody must use the same stream.
-
-    Returns:
-        (m, D).
-    """
-    axes = axes_of(moments, clusters=clusters)
-    scale = scale_of(moments, axes=axes)
-    return frequencies(count, len(moments.mean), scale=scale, rng=rng, axes=axes)
 
 
 def features(vectors: NDArray[np.float64], frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -206,24 +193,35 @@ def features(vectors: NDArray[np.float64], frequencies: NDArray[np.float64]) -> 
     return np.concatenate([np.cos(phases), np.sin(phases)], axis=-1)
 
 
-def feature_count(clusters: int, *, clients: int) -> int:
-    """Return the default number m of frequencies.
+def feature_count(clusters: int, *, clients: int, dimension: int) -> int:
+    """Return the number m of frequencies whose sketch a cohort of this size can afford.
 
-    As many as `MOST_PER_CLUSTER` a cluster, but so few that 2 m features and the moments, in the
-    K - 1 dimensions that matter, are at most `PUBLISHED_SHARE` of the cohort's M (K - 1) numbers.
-    That is stricter than protocol.md, 2 m + K (K + 3) / 2 + K < M K. Under `LEAST_PER_CLUSTER` a
-    cluster nothing can be read off a sketch, so that a cohort of fewer than about 3 clients a
-    cluster publishes more than its share: its vectors are then hidden by their noise alone.
+    As many as `MOST_PER_CLUSTER` a cluster, but so few that 2 m features and the moments are at
+    most `PUBLISHED_SHARE` of the M r numbers of the cohort's vectors; yet never so few that nothing
+    can be read off the sketch, whatever a small cohort affords: see `hiding_cohort`. That is
+    stricter than protocol.md, 2 m + K (K + 3) / 2 + K < M K.
 
     Args:
         clusters: K, or the largest to consider.
-        clients: M in the smallest cohort whose sum may be released.
+        clients: M.
+        dimension: r of the space that frequencies lie in.
 
     Source: protocol.md, "Sealed clustering"; ADR 0012.
     """
-    dimension = max(clusters - 1, 1)
     room = PUBLISHED_SHARE * clients * dimension - moment_count(dimension)
     return max(min(MOST_PER_CLUSTER * clusters, int(room / 2)), LEAST_PER_CLUSTER * clusters)
+
+
+def hiding_cohort(count: int, *, dimension: int) -> int:
+    """Return the fewest clients whose vectors a sketch with its moments tells little of.
+
+    In a smaller cohort their noise is what protects them, as if each had been sent in the clear.
+
+    Args:
+        count: m.
+        dimension: r of the space that frequencies lie in.
+    """
+    return ceil((2 * count + moment_count(dimension)) / (PUBLISHED_SHARE * dimension))
 
 
 def _semi_definite(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

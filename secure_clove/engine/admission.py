@@ -73,8 +73,8 @@ def check_invitation(
     named = (session.federation, session.config, session.roster)
     if named != (config.federation, config.hash, membership.roster.hash):
         raise RemoteProtocolError("the session names another federation, configuration, roster")
-    check_session(policy, session)
     exchange = config.exchange(exchange_of(session))
+    check_session(policy, session, exchange)
     masked = exchange.reveal is Reveal.SUM
     bits = ring_bits(config, exchange, len(session.cohort) if masked else 1)
     carriage = Carriage.MASKED if masked else Carriage.EACH

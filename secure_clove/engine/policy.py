@@ -2,8 +2,9 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
-from secure_clove.algorithms.base import Reveal
+from secure_clove.algorithms.base import Exchange, Reveal
 from secure_clove.engine.plan import Config, planned
 from secure_clove.engine.ports import Trainer
 from secure_clove.errors import ConfigError, PolicyRefusedError
@@ -23,7 +24,8 @@ class Policy:
         max_epsilon: Most ε in total; ``math.inf`` allows federations without privacy.
         delta: At which ε is counted.
         min_cohort: Fewest clients that a sum this client joins may have.
-        sum_only: Whether to refuse algorithms that show the coordinator single replies.
+        sum_only: Whether to refuse algorithms that show the coordinator single replies, and sums
+            over so few clients that they tell of single replies.
         federation_key: Ed25519 public key of the federation as 64 hex digits, got from its operator
             by another way than the coordinator. None trusts the first key seen and keeps it.
     """
@@ -86,8 +88,13 @@ def check_config(policy: Policy, config: Config, trainer: Trainer) -> None:
         )
 
 
-def check_session(policy: Policy, session: Session) -> None:
+def check_session(policy: Policy, session: Session, exchange: Exchange[Any, Any]) -> None:
     """Hold one session against the policy.
+
+    Args:
+        policy: The client's.
+        session: What it is invited to.
+        exchange: What the session carries.
 
     Raises:
         PolicyRefusedError: with the clause and what was asked.
@@ -98,6 +105,12 @@ def check_session(policy: Policy, session: Session) -> None:
         )
     if session.carriage is Carriage.EACH and policy.sum_only:
         raise PolicyRefusedError("sum_only", "the session asks for single replies")
+    if policy.sum_only and len(session.cohort) < exchange.hiding_cohort:
+        raise PolicyRefusedError(
+            "sum_only",
+            f"the sums of '{exchange.name}' tell of single replies in a cohort of "
+            f"{len(session.cohort)}; {exchange.hiding_cohort} clients hide each other",
+        )
     if session.attempt > MOST_ATTEMPTS:
         raise PolicyRefusedError(
             "attempts", f"attempt {session.attempt} of one exchange, we allow {MOST_ATTEMPTS}"

@@ -7,7 +7,6 @@ import pytest
 
 from secure_clove.algorithms.base import Reveal
 from secure_clove.algorithms.sealed import SealedClove
-from secure_clove.algorithms.sealed_client import drawn_frequencies
 from secure_clove.algorithms.sealed_state import SealedOwn
 from secure_clove.errors import ConfigError, LocalProtocolError, RemoteProtocolError
 from secure_clove.foundation.ids import ClientId
@@ -166,9 +165,9 @@ def test_every_answer_of_a_round_comes_from_one_vector() -> None:
 
 
 def test_another_coin_draws_other_frequencies() -> None:
-    axes = np.eye(2)
-    one = drawn_frequencies(bytes(32), 4, axes=axes, scale=1.0)
-    other = drawn_frequencies(bytes(31) + b"\1", 4, axes=axes, scale=1.0)
+    axes, parts = np.eye(2), sealed().parts
+    one = parts.drawn(bytes(32), axes=axes, scale=1.0)
+    other = parts.drawn(bytes(31) + b"\1", axes=axes, scale=1.0)
     assert not np.allclose(one, other)
 
 

@@ -13,9 +13,10 @@ from secure_clove.clustering.components import (
     simplified_silhouette,
 )
 from secure_clove.clustering.decoder import Mixture, decode
-from secure_clove.clustering.sketch import features, frame, moments_of, read_moments
+from secure_clove.clustering.sketch import features, moments_of, read_moments
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.seeds import stream
+from tests.clustering.builders import frame
 
 
 def mixture(clusters: int, *, residual: float) -> Mixture:

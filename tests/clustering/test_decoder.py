@@ -16,12 +16,12 @@ from secure_clove.clustering.scores import adjusted_rand_index
 from secure_clove.clustering.sketch import (
     Moments,
     features,
-    frame,
     moments_of,
     read_moments,
 )
 from secure_clove.errors import ConfigError, DataError
 from secure_clove.foundation.seeds import stream
+from tests.clustering.builders import frame
 
 Array = NDArray[np.float64]
 

@@ -20,6 +20,7 @@ from secure_clove.clustering.sketch import (
     feature_count,
     features,
     frequencies,
+    hiding_cohort,
     moment_count,
     moments_of,
     read_moments,
@@ -193,20 +194,39 @@ def test_no_vector_moves_a_sum_of_features_by_more_than_one_in_a_coordinate() ->
 
 
 def test_more_clients_allow_more_features_up_to_the_most() -> None:
-    counts = [feature_count(5, clients=clients) for clients in (5, 15, 25, 100, 1000)]
+    counts = [feature_count(5, clients=clients, dimension=4) for clients in (5, 25, 50, 100, 1000)]
     assert counts == sorted(counts)
     assert counts[-1] == MOST_PER_CLUSTER * 5
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(2, 20), st.integers(25, 1000))
+@given(st.integers(2, 20), st.integers(40, 1000))
 def test_a_cohort_of_some_size_publishes_no_more_than_its_share(
     clusters: int, clients: int
 ) -> None:
-    published = 2 * feature_count(clusters, clients=clients) + moment_count(clusters - 1)
-    assert published <= PUBLISHED_SHARE * clients * (clusters - 1)
+    dimension = clusters - 1
+    count = feature_count(clusters, clients=clients, dimension=dimension)
+    published = 2 * count + moment_count(dimension)
+    assert published <= PUBLISHED_SHARE * clients * dimension
     assert published + 2 * clusters + 1 < clients * clusters
 
 
 def test_a_tiny_cohort_still_has_enough_features_to_be_decoded() -> None:
-    assert feature_count(5, clients=3) == 5 * LEAST_PER_CLUSTER
+    assert feature_count(5, clients=3, dimension=4) == 5 * LEAST_PER_CLUSTER
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 200), st.integers(1, 20))
+def test_a_hiding_cohort_is_the_smallest_whose_share_is_not_passed(
+    count: int, dimension: int
+) -> None:
+    clients = hiding_cohort(count, dimension=dimension)
+    published = 2 * count + moment_count(dimension)
+    shares = [published / (number * dimension) for number in (clients, max(clients - 1, 0.5))]
+    assert shares[0] <= PUBLISHED_SHARE < shares[1]
+
+
+def test_frequencies_reach_as_far_as_they_are_told() -> None:
+    radii = np.linalg.norm(frequencies(500, 3, scale=0.5, rng=stream(8), far=6.0), axis=1)
+    assert 11.0 < radii.max() <= 12.0
+    assert radii.min() >= 2.0

@@ -52,6 +52,11 @@ def test_single_replies_are_refused_by_a_sum_only_policy() -> None:
     refused("sum_only", policy=Policy(max_epsilon=99.0, sum_only=True))
 
 
+def test_sums_that_tell_of_single_replies_are_refused_by_a_sum_only_policy() -> None:
+    hidden = {"algorithm": "sealed-clove", "options": {"membership": "hidden"}}
+    refused("sum_only", policy=Policy(max_epsilon=99.0, sum_only=True), **hidden)
+
+
 @pytest.mark.parametrize("algorithm", ["fedavg", "ifca", "local"])
 def test_a_sum_only_policy_lets_algorithms_pass_that_need_only_sums(algorithm: str) -> None:
     policy = Policy(max_epsilon=99.0, sum_only=True)

@@ -65,6 +65,14 @@ def test_a_policy_of_sums_only_takes_the_hidden_form_and_refuses_the_visible_one
         Toy(changes=VISIBLE, policy=policy).turn()
 
 
+def test_a_policy_of_sums_only_clusters_with_as_many_as_hide_each_other() -> None:
+    policy = Policy(max_epsilon=float("inf"), sum_only=True)
+    toy = Toy(clients=24, changes=HIDDEN, policy=policy)
+    toy.start()
+    toy.run(until_round=1)
+    assert ari(toy) == 1.0
+
+
 @both
 def test_a_clustering_is_charged_once_however_many_sums_it_takes(changes: dict[str, Any]) -> None:
     toy = Toy(changes={**changes, "privacy": LOUD, "rounds": 1})

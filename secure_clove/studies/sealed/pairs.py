@@ -28,6 +28,9 @@ CLIENTS = "label-skew-1, 500 clients"
 CLIENT_EPSILON, CLIENT_DELTA, CLIENT_ROUNDS = 4.0, 1e-5, 3
 """What the clustering may cost a whole client, in as many clusterings."""
 
+CLIENT_FEATURES = 45
+"""Frequencies of their sketch: what it is noised by grows with them as what it tells (ADR 0012)."""
+
 CLEAR = "clove"
 """The one of a pair whose coordinator sees every vector."""
 
@@ -122,6 +125,7 @@ def _clients() -> Pair:
         f"client-epsilon-{CLIENT_EPSILON:g}",
         1.0,
         membership="hidden",
+        features=CLIENT_FEATURES,
         client_noise=multiplier_for(CLIENT_EPSILON, CLIENT_DELTA, CLIENT_ROUNDS),
     )
     return Pair(dataset="mnist", kind=CLIENTS, ways={"sealed": sealed})
