@@ -30,7 +30,7 @@ wheel-test: $(VENV)/.ready ## the library alone: no server, no attacks, not this
 bench: $(VENV)/.ready ## ratios measured side by side, as one JSON object
 	@$(BIN)/python -m tests.bench
 
-slow: $(VENV)/.ready ## the demo's numbers over many seeds
+slow: $(VENV)/.ready ## the demo's numbers over many seeds, and 10,000 patterns of dropouts
 	$(BIN)/python -m pytest -m slow tests/slow $(ARGS)
 
 serve: $(VENV)/.ready ## a coordinator; ARGS="--operator-key HEX"

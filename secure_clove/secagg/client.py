@@ -28,6 +28,7 @@ from secure_clove.secagg.graph import Graph, draw
 from secure_clove.secagg.keys import (
     Identity,
     SessionKeys,
+    agree,
     commitment,
     pair_mask_key,
     private_key,
@@ -84,6 +85,7 @@ class SumClient:
         adverts: U1 with its keys, from R1 on.
         graph: Of U1, from R1 on; before, I stand on it alone.
         held: Shares entrusted by U2 around me, mine included; gone once R4 is answered.
+        opening: Keys of my neighbours' envelopes to me, from R1 until they are opened.
         h1: Hash of the adverts, from R1 on.
         u2: Whose shares I hold, from R2 on; all of U2 from R3 on.
         u3: Who is in the sum by the list I signed, from R3 on.
@@ -99,6 +101,7 @@ class SumClient:
     adverts: Mapping[ClientId, Advert]
     graph: Graph
     held: Mapping[ClientId, Entrusted] = field(default_factory=dict, repr=False)
+    opening: Mapping[ClientId, bytes] = field(default_factory=dict, repr=False)
     h1: bytes = b""
     u2: tuple[ClientId, ...] = ()
     u3: tuple[ClientId, ...] = ()
@@ -169,19 +172,16 @@ class SumClient:
         graph = draw(adverts, self.sid, h1)
         client = replace(self, stage=ClientStage.SHARED, adverts=adverts, graph=graph, h1=h1)
         entrusted = client._split(keys, entropy)
+        kept = {self.me: entrusted.pop(self.me)}
         secret = private_key(keys.share_secret)
-        sealed = {
-            peer: seal(
-                shares,
-                client._address(self.me, peer),
-                secret=secret,
-                public=adverts[peer].share_key,
-            )
-            for peer, shares in entrusted.items()
-            if peer != self.me
-        }
-        kept = {self.me: entrusted[self.me]}
-        return replace(client, held=kept), Shares(sender=self.me, sealed=sealed)
+        sealed, opening = {}, {}
+        for peer, shares in entrusted.items():
+            agreed = agree(secret, adverts[peer].share_key)  # once for both ways
+            there, back = client._address(self.me, peer), client._address(peer, self.me)
+            sealed[peer] = seal(shares, there, key=there.key(agreed))
+            opening[peer] = back.key(agreed)
+        client = replace(client, held=kept, opening=opening)
+        return client, Shares(sender=self.me, sealed=sealed)
 
     def receive_shares(self, inbox: Inbox) -> Self:
         """R2, the checks: open what each neighbour entrusted to me; that fixes U2.
@@ -193,20 +193,15 @@ class SumClient:
             BadSignatureError: an envelope does not open under the key for this direction.
             MalformedError: an envelope holds no shares.
         """
-        keys = self._keys_at(ClientStage.SHARED)
+        self._keys_at(ClientStage.SHARED)
         check_inbox(inbox, self.me, session=self.session, graph=self.graph)
         u2 = tuple(sorted([self.me, *inbox.sealed]))
-        secret = private_key(keys.share_secret)
         opened = {
-            peer: unseal(
-                sealed,
-                self._address(peer, self.me),
-                secret=secret,
-                public=self.adverts[peer].share_key,
-            )
+            peer: unseal(sealed, self._address(peer, self.me), key=self.opening[peer])
             for peer, sealed in inbox.sealed.items()
         }
-        return replace(self, stage=ClientStage.RECEIVED, u2=u2, held={**self.held, **opened})
+        held = {**self.held, **opened}
+        return replace(self, stage=ClientStage.RECEIVED, u2=u2, held=held, opening={})
 
     def mask(self, vector: NDArray[np.uint64]) -> tuple[Self, Masked]:
         """R2, the message: hide ``vector`` under my own mask and one per neighbour.
@@ -228,7 +223,7 @@ class SumClient:
         higher = self._pair_keys(keys, [peer for peer in self.u2 if peer > self.me])
         own = self_mask_key(keys.seed, sid=self.sid, client=self.me)
         masks.apply(words, add=[own, *lower], subtract=higher)
-        values = ring.to_bytes(words)
+        values = ring.view(words)
         h2 = early_h2(self.graph, hash_u2(self.u2))
         statement = masked_statement(self.sid, self.h1, h2, values)
         client = replace(self, stage=ClientStage.MASKED, keys=None)
@@ -277,11 +272,11 @@ class SumClient:
         return client, Unmask(sender=self.me, seeds=seeds, keys=keys)
 
     def _split(self, keys: SessionKeys, entropy: Entropy) -> dict[ClientId, Entrusted]:
-        u1, least, holders = sorted(self.adverts), self.graph.threshold, self.graph.circle(self.me)
-        secrets = (keys.mask_secret, keys.seed)
-        shares = [shamir.split(s, least, count=len(u1), entropy=entropy) for s in secrets]
-        parts = {peer: pair for peer, *pair in zip(u1, *shares, strict=True)}
-        return {h: Entrusted(key=parts[h][0], seed=parts[h][1]) for h in holders}
+        places = {peer: x for x, peer in enumerate(sorted(self.adverts), start=1)}
+        holders, least = self.graph.circle(self.me), self.graph.threshold
+        xs, secrets = [places[holder] for holder in holders], (keys.mask_secret, keys.seed)
+        shares = [shamir.split(s, least, xs=xs, entropy=entropy) for s in secrets]
+        return {h: Entrusted(key=k, seed=s) for h, k, s in zip(holders, *shares, strict=True)}
 
     def _pair_keys(self, keys: SessionKeys, peers: Sequence[ClientId]) -> list[bytes]:
         h2 = early_h2(self.graph, hash_u2(self.u2))

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from secure_clove.errors import BadSignatureError
 from secure_clove.foundation.ids import ClientId
-from secure_clove.secagg.keys import Secret, frame, share_key
+from secure_clove.secagg.keys import frame, share_key
 from secure_clove.secagg.shamir import SHARE_BYTES, element
 
 SEALED_BYTES = 2 * SHARE_BYTES + 16
@@ -54,45 +54,36 @@ class Address:
         """The associated data."""
         return frame(self.sid, self.h1, self.source, self.target)
 
+    def key(self, agreed: bytes) -> bytes:
+        """Return the key of the one envelope that goes this way.
 
-def seal(entrusted: Entrusted, address: Address, *, secret: Secret, public: bytes) -> bytes:
+        Args:
+            agreed: What the share keys of the two clients have in common.
+        """
+        return share_key(agreed, sid=self.sid, h1=self.h1, source=self.source, target=self.target)
+
+
+def seal(entrusted: Entrusted, address: Address, *, key: bytes) -> bytes:
     """Return the 82-byte envelope.
 
     Args:
         entrusted: The two shares.
         address: Direction and session.
-        secret: The sender's X25519 share secret.
-        public: The receiver's X25519 share key.
-
-    Raises:
-        MalformedError: ``public`` is a point of low order.
+        key: The key of this address.
     """
     plain = entrusted.key + entrusted.seed
-    return _cipher(address, secret, public).encrypt(_NONCE, plain, address.associated)
+    return ChaCha20Poly1305(key).encrypt(_NONCE, plain, address.associated)
 
 
-def unseal(sealed: bytes, address: Address, *, secret: Secret, public: bytes) -> Entrusted:
-    """Return the two shares; the inverse of `seal`, with the keys of the other side.
+def unseal(sealed: bytes, address: Address, *, key: bytes) -> Entrusted:
+    """Return the two shares; the inverse of `seal`.
 
     Raises:
         BadSignatureError: not sealed by ``address.source`` for ``address.target`` in this session.
-        MalformedError: it holds no two shares, or ``public`` is a point of low order.
+        MalformedError: it holds no two shares.
     """
     try:
-        plain = _cipher(address, secret, public).decrypt(_NONCE, sealed, address.associated)
+        plain = ChaCha20Poly1305(key).decrypt(_NONCE, sealed, address.associated)
     except InvalidTag as error:
         raise BadSignatureError(f"the envelope from '{address.source}' does not open") from error
     return Entrusted(key=plain[:SHARE_BYTES], seed=plain[SHARE_BYTES:])
-
-
-def _cipher(address: Address, secret: Secret, public: bytes) -> ChaCha20Poly1305:
-    return ChaCha20Poly1305(
-        share_key(
-            secret,
-            public,
-            sid=address.sid,
-            h1=address.h1,
-            source=address.source,
-            target=address.target,
-        )
-    )

@@ -27,8 +27,11 @@ Secret = bytes | X25519PrivateKey
 
 def frame(*parts: str | bytes) -> bytes:
     """Return ``parts`` joined, each after its length in 8 big-endian bytes; text is UTF-8."""
-    raw = [part.encode() if isinstance(part, str) else part for part in parts]
-    return b"".join(len(part).to_bytes(8, "big") + part for part in raw)
+    joined: list[bytes] = []
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        joined += len(raw).to_bytes(8, "big"), raw
+    return b"".join(joined)
 
 
 def transcript_hash(*parts: str | bytes) -> bytes:
@@ -121,26 +124,39 @@ def commitment(seed: bytes, *, sid: bytes, client: ClientId) -> bytes:
     return transcript_hash("bc", sid, client, seed)
 
 
-def share_key(
-    secret: Secret, public: bytes, *, sid: bytes, h1: bytes, source: ClientId, target: ClientId
-) -> bytes:
+def agree(secret: Secret, public: bytes) -> bytes:
+    """Return the 32 bytes that two clients have in common; keys are derived from them.
+
+    Args:
+        secret: X25519 secret of one of the two.
+        public: X25519 public key of the other.
+
+    Raises:
+        MalformedError: ``public`` is a point of low order.
+    """
+    key = private_key(secret) if isinstance(secret, bytes) else secret
+    try:  # refuses an all-zero result
+        return key.exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError as error:
+        raise MalformedError(
+            "a public key of low order: no secret can be agreed with it"
+        ) from error
+
+
+def share_key(agreed: bytes, *, sid: bytes, h1: bytes, source: ClientId, target: ClientId) -> bytes:
     """Return the key that seals the shares from ``source`` to ``target``.
 
     The direction is part of it: with one key both ways a coordinator could hand a client's own
     shares back to it.
 
     Args:
-        secret: X25519 share secret of one of the two.
-        public: X25519 share key of the other.
+        agreed: What the share keys of the two have in common, whichever way.
         sid: Session identifier.
         h1: Hash of the signed adverts.
         source: Who seals.
         target: Who opens.
-
-    Raises:
-        MalformedError: ``public`` is a point of low order.
     """
-    return _derive(_exchange(secret, public), sid, frame("share", source, target, h1))
+    return _derive(agreed, sid, frame("share", source, target, h1))
 
 
 def pair_mask_key(
@@ -166,22 +182,12 @@ def pair_mask_key(
         MalformedError: ``public`` is a point of low order.
     """
     low, high = sorted(pair)
-    return _derive(_exchange(secret, public), sid, frame("mask", low, high, h1, h2))
+    return _derive(agree(secret, public), sid, frame("mask", low, high, h1, h2))
 
 
 def self_mask_key(seed: bytes, *, sid: bytes, client: ClientId) -> bytes:
     """Return the key of a client's own mask."""
     return _derive(seed, sid, frame("self", client))
-
-
-def _exchange(secret: Secret, public: bytes) -> bytes:
-    key = private_key(secret) if isinstance(secret, bytes) else secret
-    try:  # refuses an all-zero result
-        return key.exchange(X25519PublicKey.from_public_bytes(public))
-    except ValueError as error:
-        raise MalformedError(
-            "a public key of low order: no secret can be agreed with it"
-        ) from error
 
 
 def _derive(secret: bytes, salt: bytes, info: bytes) -> bytes:

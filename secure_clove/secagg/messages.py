@@ -58,12 +58,12 @@ class Masked:
 
     Attributes:
         sender: Who speaks.
-        values: Little-endian words of the session's ring.
+        values: Little-endian words of the session's ring; a view, so that they are not copied.
         signature: 64 bytes over the session, the adverts, U2 and the hash of ``values``.
     """
 
     sender: ClientId
-    values: bytes = field(repr=False)
+    values: memoryview = field(repr=False)
     signature: bytes
 
     def __post_init__(self) -> None:

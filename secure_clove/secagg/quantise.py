@@ -211,29 +211,41 @@ class Quantiser:
             raise ConfigError(f"shape {shape} found, this quantiser needs ({self.length},)")
 
 
-def round_at_random(numbers: Vector, drawn: ring.Words) -> Vector:
-    """Return ``numbers`` rounded up with a probability equal to the fraction, to 2**-32, or down.
+def round_at_random(numbers: Vector, drawn: ring.Words, *, out: Integers) -> None:
+    """Round each number up with a probability equal to its fraction, to 2**-32, or down.
 
-    Whole numbers stay.
+    Whole numbers stay. A number goes up if what was drawn for it is below its fraction: then the
+    complement of what was drawn carries into the whole steps.
 
     Args:
-        numbers: ``(n,)`` in grid steps.
-        drawn: ``(n,)`` uniform 32-bit ring words.
+        numbers: ``(n,)`` in grid steps, at most 2**31 - 1 in absolute value; spoilt.
+        drawn: ``(n,)`` uniform 32-bit ring words; spoilt.
+        out: ``(n,)`` where the integers go.
     """
-    rounded = np.floor(numbers)
-    rounded += drawn < (numbers - rounded) * 2.0**32
-    return rounded
+    numbers *= 2.0**32
+    out[:] = np.ceil(numbers, out=numbers)
+    out += np.invert(drawn, out=drawn)
+    out >>= 32
+
+
+def round_large_at_random(numbers: Vector, drawn: ring.Words, *, out: Integers) -> None:
+    """Do the same for numbers below 2**62 in absolute value."""
+    whole = np.floor(numbers)
+    round_at_random(numbers - whole, drawn, out=out)
+    out += whole.astype(np.int64)
 
 
 def _round(block: Vector, grid: Grid, entropy: Entropy, *, out: Integers) -> None:
     most = grid.rounded_norm(len(block))
     if grid.norm is not None:
         block = _shrunk(np.clip(block, -grid.bound, grid.bound), grid.norm)
+    by_chance = round_at_random if grid.reach < 2**31 else round_large_at_random
     while True:
         for start in range(0, len(block), PIECE):
             piece = slice(start, start + PIECE)
-            numbers = np.clip(block[piece], -grid.bound, grid.bound) / grid.step
-            out[piece] = round_at_random(numbers, _uniform(len(numbers), entropy))
+            numbers = np.clip(block[piece], -grid.bound, grid.bound)
+            numbers /= grid.step
+            by_chance(numbers, _uniform(len(numbers), entropy), out=out[piece])
         if most is None or sqrt(np.square(out, dtype=np.float64).sum()) <= most:
             return
 

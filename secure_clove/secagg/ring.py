@@ -66,7 +66,13 @@ def to_bytes(words: Words) -> bytes:
     return words.astype(words.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def from_bytes(data: bytes, *, length: int, bits: int) -> Words:
+def view(words: Words) -> memoryview:
+    """Return the same bytes as `to_bytes` without copying them; ``words`` must not change then."""
+    little = words.astype(words.dtype.newbyteorder("<"), copy=False)
+    return little.view(np.uint8).data.toreadonly()
+
+
+def from_bytes(data: bytes | memoryview, *, length: int, bits: int) -> Words:
     """Read ``length`` elements; the inverse of `to_bytes`. The array is a read-only view.
 
     Raises:

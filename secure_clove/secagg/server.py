@@ -50,6 +50,7 @@ from secure_clove.secagg.transcript import (
     hash_adverts,
     hash_u2,
     hash_u3,
+    threshold,
 )
 
 __all__ = ["Bodies", "Stage", "SumServer"]
@@ -234,10 +235,10 @@ class SumServer:
         return Survivors(alive=self.u3, dropped=self._dropped())
 
     def signatures(self, bodies: Bodies) -> Signatures:
-        """Return the signatures on U3; raises as `directory` does."""
+        """Return T signatures on U3, which is what a client needs; raises as `directory` does."""
         self._demand_resource("signatures")
-        signed = {client: load(bodies, Consistency, client).signature for client in self.u4}
-        return Signatures(signatures=signed)
+        some = self.u4[: threshold(len(self.graph.order))]
+        return Signatures(signatures={c: load(bodies, Consistency, c).signature for c in some})
 
     def total(self, bodies: Bodies) -> NDArray[np.uint64]:
         """Return the sum of the vectors of U3, ``(session.length,)``, mod 2**ring_bits.

@@ -16,26 +16,29 @@ SHARE_BYTES = 33
 _BITS = PRIME.bit_length()
 
 
-def split(secret: bytes, threshold: int, *, count: int, entropy: Entropy) -> tuple[bytes, ...]:
-    """Return ``count`` shares of ``secret`` at x = 1, 2, ..., ``count``, 33 bytes each.
+def split(
+    secret: bytes, threshold: int, *, xs: Sequence[int], entropy: Entropy
+) -> tuple[bytes, ...]:
+    """Return shares of ``secret`` at ``xs``, 33 bytes each.
 
     Args:
         secret: 32 bytes.
-        threshold: Shares that rebuild it, 1 to ``count``.
-        count: Shares to make.
+        threshold: Shares that rebuild it, 1 to as many as there are.
+        xs: Where to make shares: the places of their holders, which count from 1.
         entropy: Where the coefficients come from.
 
     Raises:
-        LocalProtocolError: the secret has another length or the threshold is out of range.
+        LocalProtocolError: the secret has another length, the threshold is out of range, or an x is
+            zero, out of the field, or occurs twice.
     """
-    if len(secret) != SECRET_BYTES or not 1 <= threshold <= count:
+    if len(secret) != SECRET_BYTES or not 1 <= threshold <= len(xs):
         raise LocalProtocolError(
-            f"expected a {SECRET_BYTES}-byte secret and 1 <= threshold {threshold} <= count {count}"
+            f"expected a {SECRET_BYTES}-byte secret and 1 <= threshold {threshold} <= {len(xs)}"
         )
+    _check_places(xs)
     coefficients = [_random_element(entropy) for _ in range(threshold - 1)]
     polynomial = [*coefficients, int.from_bytes(secret, "big")]
-    values = (_evaluate(polynomial, x) for x in range(1, count + 1))
-    return tuple(value.to_bytes(SHARE_BYTES, "big") for value in values)
+    return tuple(_evaluate(polynomial, x).to_bytes(SHARE_BYTES, "big") for x in xs)
 
 
 def weights(xs: Sequence[int]) -> tuple[int, ...]:
@@ -44,8 +47,7 @@ def weights(xs: Sequence[int]) -> tuple[int, ...]:
     Raises:
         LocalProtocolError: an x is zero, out of the field, or occurs twice.
     """
-    if len(set(xs)) != len(xs) or not all(0 < x < PRIME for x in xs):
-        raise LocalProtocolError("the x of shares must be distinct and between 1 and p - 1")
+    _check_places(xs)
     return tuple(_weight(x, [other for other in xs if other != x]) for x in xs)
 
 
@@ -88,11 +90,16 @@ def _random_element(entropy: Entropy) -> int:
             return value
 
 
+def _check_places(xs: Sequence[int]) -> None:
+    if len(set(xs)) != len(xs) or not all(0 < x < PRIME for x in xs):
+        raise LocalProtocolError("the x of shares must be distinct and between 1 and p - 1")
+
+
 def _evaluate(polynomial: Sequence[int], x: int) -> int:
     value = 0
     for coefficient in polynomial:  # Horner, highest degree first
-        value = (value * x + coefficient) % PRIME
-    return value
+        value = value * x + coefficient
+    return value % PRIME  # once: x is small, and reducing costs more than a longer product
 
 
 def _weight(x: int, others: Sequence[int]) -> int:

@@ -104,7 +104,7 @@ def said(sid: bytes, advert: Advert) -> Statement:
     )
 
 
-def masked_statement(sid: bytes, h1: bytes, h2: bytes, values: bytes) -> Statement:
+def masked_statement(sid: bytes, h1: bytes, h2: bytes, values: memoryview) -> Statement:
     """Return what R2 signs."""
     return (sid, "R2", h1, h2, sha256(values).digest())
 

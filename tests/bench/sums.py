@@ -157,7 +157,7 @@ class Crowd:
         vector = self.vectors[self.input(name)]
         words = ring.narrow(vector, length=session.length, bits=session.ring_bits)
         masks.apply(words, add=add, subtract=subtract)
-        values = ring.to_bytes(words)
+        values = ring.view(words)
         statement = masked_statement(session.sid, self.h1, h2, values)
         signature = self.identities[name].sign(*statement)
         return Masked(sender=name, values=values, signature=signature)

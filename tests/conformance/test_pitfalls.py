@@ -440,7 +440,7 @@ def spoken(stage: Stage) -> set[bytes]:
         if step == "shares":
             found |= set(decode(body, Shares).sealed.values())
         elif step == "masked":
-            found.add(decode(body, Masked).values)
+            found.add(bytes(decode(body, Masked).values))
         elif step == "unmask":
             answer = decode(body, Unmask)
             found |= {*answer.seeds.values(), *answer.keys.values()}

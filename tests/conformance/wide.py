@@ -57,7 +57,7 @@ class Listening:
 
     def put(self, sid: str, step: str, body: bytes) -> None:
         if step == "masked":
-            self._heard.append(decode(body, Masked).values)
+            self._heard.append(bytes(decode(body, Masked).values))
         self._put(sid, step, body)
 
 

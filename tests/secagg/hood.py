@@ -9,7 +9,7 @@ from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.secagg.client import SumClient
 from secure_clove.secagg.envelope import SEALED_BYTES, Address, Entrusted, seal
 from secure_clove.secagg.graph import Graph
-from secure_clove.secagg.keys import commitment, public_key
+from secure_clove.secagg.keys import agree, commitment, public_key
 from secure_clove.secagg.messages import (
     Advert,
     Consistency,
@@ -82,12 +82,12 @@ class Hood:
         if ME in sealed:
             shares = Entrusted(key=bytes(33), seed=bytes(33))
             address = Address(sid=ABOUT.sid, h1=self.advertised.h1, source=name, target=ME)
-            mine = self.client.adverts[ME].share_key
-            sealed[ME] = seal(shares, address, secret=_secret("share", name), public=mine)
+            agreed = agree(_secret("share", name), self.client.adverts[ME].share_key)
+            sealed[ME] = seal(shares, address, key=address.key(agreed))
         return Shares(sender=name, sealed=sealed)
 
     def vector(self, name: ClientId) -> Masked:
-        values = bytes(4 * ABOUT.length)
+        values = memoryview(bytes(4 * ABOUT.length))
         h2 = early_h2(self.graph, self.shared.h2)
         statement = masked_statement(ABOUT.sid, self.shared.h1, h2, values)
         return Masked(sender=name, values=values, signature=identity(name).sign(*statement))

@@ -56,7 +56,17 @@ def test_bytes_are_little_endian_and_come_back(values: list[int], bits: int) -> 
 
 
 def test_words_of_a_big_endian_machine_give_the_same_bytes() -> None:
-    assert ring.to_bytes(np.array([1, 2**31], dtype=">u4")) == b"\1\0\0\0\0\0\0\x80"
+    for read in (ring.to_bytes, ring.view):
+        assert read(np.array([1, 2**31], dtype=">u4")) == b"\1\0\0\0\0\0\0\x80"
+
+
+def test_a_view_is_the_same_bytes_without_a_copy_and_cannot_be_written() -> None:
+    words = ring.zeros(3, 32)
+    seen = ring.view(words)
+    words += np.uint32(7)
+
+    assert seen == ring.to_bytes(words)
+    assert seen.readonly
 
 
 def test_bytes_of_another_length_are_refused() -> None:
@@ -75,7 +85,7 @@ def test_a_ring_of_another_size_is_refused() -> None:
 @given(SECRETS, st.integers(1, 6), st.integers(0, 3))
 def test_any_t_shares_rebuild_the_secret(secret: bytes, threshold: int, spare: int) -> None:
     count = threshold + spare
-    shares = shamir.split(secret, threshold, count=count, entropy=SimulatedEntropy(0))
+    shares = shamir.split(secret, threshold, xs=range(1, count + 1), entropy=SimulatedEntropy(0))
 
     for xs in combinations(range(1, count + 1), threshold):
         chosen = [shares[x - 1] for x in xs]
@@ -84,13 +94,20 @@ def test_any_t_shares_rebuild_the_secret(secret: bytes, threshold: int, spare: i
 
 @pytest.mark.parametrize("secret", [bytes(32), b"\xff" * 32], ids=["zero", "largest"])
 def test_the_extreme_secrets_are_shared_exactly(secret: bytes) -> None:
-    shares = shamir.split(secret, 2, count=3, entropy=SimulatedEntropy(0))
+    shares = shamir.split(secret, 2, xs=range(1, 4), entropy=SimulatedEntropy(0))
 
     assert shamir.combine(shares[1:], shamir.weights([2, 3])) == secret
 
 
+def test_shares_at_some_places_are_those_of_all_places() -> None:
+    everywhere = shamir.split(KEY, 3, xs=range(1, 10), entropy=SimulatedEntropy(0))
+    here = shamir.split(KEY, 3, xs=[7, 2, 9], entropy=SimulatedEntropy(0))
+
+    assert here == tuple(everywhere[x - 1] for x in (7, 2, 9))
+
+
 def test_fewer_shares_do_not_rebuild_the_secret() -> None:
-    shares = shamir.split(KEY, 3, count=3, entropy=SimulatedEntropy(0))
+    shares = shamir.split(KEY, 3, xs=range(1, 4), entropy=SimulatedEntropy(0))
 
     try:
         rebuilt = shamir.combine(shares[:2], shamir.weights([1, 2]))
@@ -100,7 +117,7 @@ def test_fewer_shares_do_not_rebuild_the_secret() -> None:
 
 
 def test_fewer_shares_fit_every_secret() -> None:
-    shares = shamir.split(KEY, 2, count=2, entropy=SimulatedEntropy(0))
+    shares = shamir.split(KEY, 2, xs=range(1, 3), entropy=SimulatedEntropy(0))
     other = b"\x55" * 32
     slope = shamir.element(shares[0]) - int.from_bytes(other, "big")
     matching = ((int.from_bytes(other, "big") + 2 * slope) % shamir.PRIME).to_bytes(33, "big")
@@ -112,7 +129,7 @@ def test_coefficients_are_drawn_by_rejection_not_by_reduction() -> None:
     outside, coefficient = shamir.PRIME.to_bytes(33, "big"), (5).to_bytes(33, "big")
     entropy = Scripted(outside, coefficient)
 
-    shares = shamir.split(bytes(32), 2, count=2, entropy=entropy)
+    shares = shamir.split(bytes(32), 2, xs=range(1, 3), entropy=entropy)
 
     assert [shamir.element(share) for share in shares] == [5, 10]
     assert not entropy.draws
@@ -122,12 +139,14 @@ def test_coefficients_are_drawn_by_rejection_not_by_reduction() -> None:
 def test_an_x_that_is_zero_repeated_or_out_of_the_field_is_refused(xs: tuple[int, ...]) -> None:
     with pytest.raises(LocalProtocolError):
         shamir.weights(xs)
+    with pytest.raises(LocalProtocolError):
+        shamir.split(KEY, 2, xs=xs, entropy=SimulatedEntropy(0))
 
 
 @pytest.mark.parametrize(("size", "threshold"), [(31, 2), (33, 2), (32, 0), (32, 4)])
 def test_a_sharing_that_cannot_be_rebuilt_is_refused(size: int, threshold: int) -> None:
     with pytest.raises(LocalProtocolError):
-        shamir.split(bytes(size), threshold, count=3, entropy=SimulatedEntropy(0))
+        shamir.split(bytes(size), threshold, xs=range(1, 4), entropy=SimulatedEntropy(0))
 
 
 @pytest.mark.parametrize(

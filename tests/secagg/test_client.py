@@ -341,6 +341,18 @@ def test_clients_with_other_views_of_u2_do_not_unmask_for_each_other() -> None:
         mine.unmask(Signatures(signatures={said.sender: said.signature for said in others}))
 
 
+def test_every_signature_is_checked_and_not_only_the_first_t() -> None:
+    party = Party(session(7)).until("consistency")
+    told = survivors(ids(7))
+    said = {c: party.clients[c].agree(told)[1].signature for c in ids(7)}
+    mine, _ = party.clients[A].agree(told)
+    last = ids(7)[-1]
+
+    mine.unmask(Signatures(signatures=said))
+    with pytest.raises(BadSignatureError):
+        mine.unmask(Signatures(signatures=said | {last: said[A]}))
+
+
 def test_too_few_signatures_are_refused() -> None:
     party = Party(session(6)).until("unmask")
     signatures = dict(party.server.signatures(party.bodies).signatures)

@@ -11,6 +11,7 @@ from secure_clove.secagg.envelope import SEALED_BYTES, Address, Entrusted, seal,
 from secure_clove.secagg.keys import (
     Identity,
     SessionKeys,
+    agree,
     commitment,
     frame,
     pair_mask_key,
@@ -29,11 +30,13 @@ PAIR = Entrusted(key=b"\0" + b"k" * 32, seed=b"\0" + b"b" * 32)
 
 
 def sealed() -> bytes:
-    return seal(PAIR, WHERE, secret=MINE.share_secret, public=public_key(THEIRS.share_secret))
+    agreed = agree(MINE.share_secret, public_key(THEIRS.share_secret))
+    return seal(PAIR, WHERE, key=WHERE.key(agreed))
 
 
 def opened(data: bytes, where: Address) -> Entrusted:
-    return unseal(data, where, secret=THEIRS.share_secret, public=public_key(MINE.share_secret))
+    agreed = agree(THEIRS.share_secret, public_key(MINE.share_secret))
+    return unseal(data, where, key=where.key(agreed))
 
 
 def test_a_frame_tells_where_one_part_ends() -> None:
@@ -87,9 +90,9 @@ def test_a_pair_mask_key_is_bound_to_session_adverts_and_u2(part: str) -> None:
 
 
 def test_share_keys_differ_by_direction() -> None:
-    public = public_key(THEIRS.share_secret)
-    there = share_key(MINE.share_secret, public, sid=b"s", h1=b"1", source=U, target=V)
-    back = share_key(MINE.share_secret, public, sid=b"s", h1=b"1", source=V, target=U)
+    agreed = agree(MINE.share_secret, public_key(THEIRS.share_secret))
+    there = share_key(agreed, sid=b"s", h1=b"1", source=U, target=V)
+    back = share_key(agreed, sid=b"s", h1=b"1", source=V, target=U)
 
     assert there != back
 
@@ -121,7 +124,7 @@ def test_a_commitment_is_bound_to_session_owner_and_seed() -> None:
 
 def test_a_point_of_low_order_is_refused() -> None:
     with pytest.raises(MalformedError):
-        pair_mask_key(MINE.mask_secret, bytes(32), sid=b"s", h1=b"1", h2=b"2", pair=(U, V))
+        agree(MINE.mask_secret, bytes(32))
 
 
 def test_an_envelope_opens_for_its_addressee() -> None:

@@ -9,7 +9,7 @@ from secure_clove.secagg import masks, ring
 
 KEY = bytes(range(32))
 WORDS_A_PIECE = masks.PIECE_BYTES // 4
-LENGTHS = [0, 1, 3, 4, 5, 7, 8, 9, 16_385, WORDS_A_PIECE + 7, WORDS_A_PIECE + 8, WORDS_A_PIECE + 9]
+LENGTHS = [0, 1, 3, 4, 5, 7, 8, 9, 16_385, *(WORDS_A_PIECE + more for more in (-1, 0, 1, 4, 5))]
 
 
 def keystream(key: bytes, count: int) -> bytes:

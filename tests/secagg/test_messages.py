@@ -36,7 +36,7 @@ def advert(sender: ClientId = A, **changes: bytes) -> Advert:
 MESSAGES = [
     advert(),
     Shares(sender=A, sealed={B: ENVELOPE}),
-    Masked(sender=A, values=bytes(8), signature=SIGNATURE),
+    Masked(sender=A, values=memoryview(bytes(8)), signature=SIGNATURE),
     Consistency(sender=A, signature=SIGNATURE),
     Unmask(sender=A, seeds={A: SHARE}, keys={B: SHARE}),
     Directory(adverts=(advert(A), advert(B))),
@@ -55,7 +55,7 @@ def test_every_message_survives_its_encoding(message: object) -> None:
     ("kind", "parts"),
     [
         (Shares, {"sender": A, "sealed": {B: ENVELOPE[:-1]}}),
-        (Masked, {"sender": A, "values": bytes(8), "signature": SIGNATURE[:-1]}),
+        (Masked, {"sender": A, "values": memoryview(bytes(8)), "signature": SIGNATURE[:-1]}),
         (Consistency, {"sender": A, "signature": SIGNATURE + b"\0"}),
         (Unmask, {"sender": A, "seeds": {A: SHARE[:-1]}, "keys": {}}),
         (Unmask, {"sender": A, "seeds": {}, "keys": {A: SHARE + b"\0"}}),

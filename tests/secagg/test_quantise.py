@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from secure_clove.errors import AbortedError, ConfigError, DataError
 from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.secagg import masks, quantise, ring
-from secure_clove.secagg.quantise import Grid, Quantiser, ring_bits_for, round_at_random
+from secure_clove.secagg.quantise import (
+    Grid,
+    Integers,
+    Quantiser,
+    ring_bits_for,
+    round_at_random,
+    round_large_at_random,
+)
 from tests.secagg.party import Scripted
 
 ENTROPY = SimulatedEntropy(3)
@@ -24,6 +31,17 @@ MIXED = Quantiser(parts=((2, FINE), (1, UNIT)))
 
 def words(*drawn: int) -> NDArray[np.uint32]:
     return np.array(drawn, dtype=np.uint32)
+
+
+def by_chance(numbers: list[float], drawn: NDArray[np.uint32]) -> list[Integers]:
+    """Return the integers that either way of rounding gives, as far as it goes."""
+    ways = [round_large_at_random]
+    if max(map(abs, numbers)) < 2**31 - 1:
+        ways.append(round_at_random)
+    found = [np.empty(len(numbers), dtype=np.int64) for _ in ways]
+    for way, out in zip(ways, found, strict=True):
+        way(np.array(numbers), drawn.copy(), out=out)
+    return found
 
 
 def rounded(numbers: list[float], grid: Grid, seed: int = 0) -> float:
@@ -64,17 +82,17 @@ def test_rounding_has_no_bias() -> None:
 @pytest.mark.parametrize("drawn", [0, 2**32 - 1])
 @pytest.mark.parametrize("number", [0.0, -1.0, 7.0, 2.0**40, -(2.0**40)])
 def test_whole_numbers_stay_whatever_is_drawn(number: float, drawn: int) -> None:
-    assert round_at_random(np.array([number]), words(drawn)).tolist() == [number]
+    for found in by_chance([number], words(drawn)):
+        assert found.tolist() == [number]
 
 
-@pytest.mark.parametrize("number", [0.25, -3.75, 2.0**40 + 0.25])
+@pytest.mark.parametrize("number", [0.25, -3.75, 2.0**31 - 1.75, 1.25 - 2**31, 2.0**40 + 0.25])
 def test_rounding_goes_up_for_exactly_a_fraction_of_all_draws(number: float) -> None:
     drawn = words(0, 2**30 - 1, 2**30, 2**32 - 1)
     below = np.floor(number)
 
-    rounded = round_at_random(np.full(4, number), drawn)
-
-    assert rounded.tolist() == [below + 1, below + 1, below, below]
+    for found in by_chance([number] * 4, drawn):
+        assert found.tolist() == [below + 1, below + 1, below, below]
 
 
 def test_the_random_bits_of_each_piece_are_a_mask_stream_of_fresh_entropy() -> None:
@@ -86,7 +104,7 @@ def test_the_random_bits_of_each_piece_are_a_mask_stream_of_fresh_entropy() -> N
 
     encoded = Quantiser(parts=((count, UNIT),)).encode(numbers, 64, Scripted(*keys))
 
-    expected = round_at_random(numbers, np.concatenate(drawn)).astype(np.int64)
+    expected = by_chance(numbers.tolist(), np.concatenate(drawn))[0]
     np.testing.assert_array_equal(ring.lift(encoded, 64), expected)
 
 

@@ -117,7 +117,7 @@ def test_masked_values_other_than_the_signed_ones_are_refused() -> None:
     party = Party(session(4)).until("masked")
     message = party.message("masked", A)
     assert isinstance(message, Masked)
-    altered = replace(message, values=bytes(len(message.values)))
+    altered = replace(message, values=memoryview(bytes(len(message.values))))
 
     with pytest.raises(BadSignatureError):
         receive(party, "masked", altered)
@@ -282,6 +282,13 @@ def test_nothing_is_handed_out_early() -> None:
     ):
         with pytest.raises(StageClosedError):
             ask()
+
+
+def test_t_signatures_are_handed_out_however_many_signed() -> None:
+    party = Party(session(7)).until("unmask")
+
+    assert len(party.server.u4) == 7
+    assert tuple(party.server.signatures(party.bodies).signatures) == ids(7)[:5]
 
 
 def test_the_inbox_of_who_dropped_out_is_closed() -> None:

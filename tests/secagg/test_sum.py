@@ -175,6 +175,15 @@ def test_mask_secrets_go_as_soon_as_the_vector_is_masked() -> None:
     assert all(client.keys is None for client in party.clients.values())
 
 
+def test_the_keys_of_envelopes_go_as_soon_as_they_are_opened() -> None:
+    party = Party(session(3)).until("masked")
+    me = ids(3)[0]
+    client = party.clients[me]
+
+    assert client.opening.keys() == set(ids(3)[1:])
+    assert not client.receive_shares(party.server.inbox(me, party.bodies)).opening
+
+
 def test_nothing_secret_shows_when_clients_or_messages_are_printed() -> None:
     party = Party(session(3)).until("masked")
     client = party.clients[ids(3)[0]]
@@ -182,6 +191,7 @@ def test_nothing_secret_shows_when_clients_or_messages_are_printed() -> None:
     secrets = [getattr(client.keys, item.name) for item in fields(client.keys)]
     secrets += [held.seed for held in client.held.values()]
     secrets += [held.key for held in client.held.values()]
+    secrets += client.opening.values()
     party.step("masked")
     party.step("consistency")
     answer = party.message("unmask", client.me)

@@ -70,8 +70,7 @@ def commitment(given: Json) -> Json:
 def share_key(given: Json) -> Json:
     """Key that seals the shares from source to target; secret and public of either side."""
     found = keys.share_key(
-        raw(given["secret"]),
-        raw(given["public"]),
+        keys.agree(raw(given["secret"]), raw(given["public"])),
         sid=raw(given["sid"]),
         h1=raw(given["h1"]),
         source=given["source"],
@@ -123,7 +122,7 @@ def split(given: Json) -> Json:
     """Shares of a secret, its coefficients drawn as listed."""
     entropy = Recorded(given["draws"])
     count, secret = given["count"], raw(given["secret"])
-    shares = shamir.split(secret, given["threshold"], count=count, entropy=entropy)
+    shares = shamir.split(secret, given["threshold"], xs=range(1, count + 1), entropy=entropy)
     return {"shares": [share.hex() for share in shares]}
 
 
@@ -146,14 +145,14 @@ def _address(given: Json) -> Address:
 def sealed(given: Json) -> Json:
     """The envelope with two shares from source to target."""
     entrusted = Entrusted(key=raw(given["key"]), seed=raw(given["seed"]))
-    ends = {"secret": raw(given["secret"]), "public": raw(given["public"])}
-    return {"sealed": seal(entrusted, _address(given), **ends).hex()}
+    agreed, address = keys.agree(raw(given["secret"]), raw(given["public"])), _address(given)
+    return {"sealed": seal(entrusted, address, key=address.key(agreed)).hex()}
 
 
 def unsealed(given: Json) -> Json:
     """The two shares in an envelope from source to target."""
-    ends = {"secret": raw(given["secret"]), "public": raw(given["public"])}
-    found = unseal(raw(given["sealed"]), _address(given), **ends)
+    agreed, address = keys.agree(raw(given["secret"]), raw(given["public"])), _address(given)
+    found = unseal(raw(given["sealed"]), address, key=address.key(agreed))
     return {"key": found.key.hex(), "seed": found.seed.hex()}
 
 
