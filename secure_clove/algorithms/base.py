@@ -149,6 +149,7 @@ class Exchange(Generic[S, C]):
         hiding_cohort: Fewest clients whose replies the sums tell little of; in a smaller cohort a
             reply counts as shown.
         fold: From the state and the replies to the next state; coordinator side, pure.
+        reads_losses: Whether it takes embeddings for losses, from 0 up, which not all of them are.
     """
 
     name: str
@@ -164,6 +165,7 @@ class Exchange(Generic[S, C]):
     allowance: str = ""
     toss: Callable[[C, bytes], Tree] | None = None
     hiding_cohort: int = 1
+    reads_losses: bool = False
 
     @property
     def layout(self) -> Layout:

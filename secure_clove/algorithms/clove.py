@@ -66,10 +66,11 @@ class Clove:
         first_assignment: ``evaluated``: cluster from round 1 on; ``random``: draw the models of
             round 1, as the authors' supervised runs do, and cluster from round 2 on.
         centred: Whether each client's mean over the models is taken off before clustering. From a
-            directional embedding this removes nothing but noise; the paper clusters raw losses as
-            they are.
-        square_root: Whether to cluster the square roots of the losses (section 4); for losses
-            without noise, which are not negative.
+            directional or relative embedding this removes nothing but noise; the paper clusters raw
+            losses as they are.
+        square_root: Whether to cluster the square roots of the losses (section 4), taken after the
+            noise; what noise made negative counts as 0. For raw and clipped embeddings: the others
+            hold differences, which have no roots.
         matching: Whether clusters are matched to models at minimum cost (line 12). The ablation
             without gives the clusters models in the order in which they are numbered.
         stable_rounds: Equal assignments in a row before a client declares stability.
@@ -141,6 +142,7 @@ class Clove:
             ),
             fold=self._place,
             at_most=self.clustering_rounds,
+            reads_losses=self.square_root,
         )
 
     @property

@@ -4,7 +4,8 @@ Both are sums over clients, so they travel masked. Moments fix the public frame:
 lie, in which directions they differ, and how far. The sketch is the mean of random Fourier features
 in that frame: the characteristic function of the cohort's vectors at m points.
 
-Source: protocol.md, "Sealed clustering", steps 1-3; compressive k-means: Keriven et al. 2016.
+Source: protocol.md, "Sealed clustering", steps 1-3; compressive k-means: Keriven et al. 2016;
+orthogonal directions: Yu et al. 2016.
 """
 
 from dataclasses import dataclass, field
@@ -153,6 +154,9 @@ def frequencies(
 ) -> NDArray[np.float64]:
     """Return random frequencies: uniform directions, radii log-uniform around 1 / ``scale``.
 
+    Few frequencies should not leave a direction out or have a length alike, so r directions at a
+    time are orthogonal, and each of m equal slices of the logarithm holds one radius (ADR 0012).
+
     Args:
         count: m, at least 1.
         dimension: D of the vectors.
@@ -172,9 +176,10 @@ def frequencies(
     basis = np.eye(dimension) if axes is None else axes
     if basis.ndim != 2 or basis.shape[1] != dimension:
         raise ConfigError(f"axes of shape (r, {dimension}) expected, found {basis.shape}")
-    directions = rng.normal(size=(count, len(basis)))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    radii = np.exp(rng.uniform(np.log(NEAR), np.log(far), count)) / scale
+    turns = [_turn(len(basis), rng) for _ in range(ceil(count / len(basis)))]
+    directions = np.concatenate(turns)[:count]
+    places = (rng.permutation(count) + rng.uniform(size=count)) / count
+    radii = NEAR * (far / NEAR) ** places / scale
     drawn: NDArray[np.float64] = (radii[:, None] * directions) @ basis
     return drawn
 
@@ -222,6 +227,12 @@ def hiding_cohort(count: int, *, dimension: int) -> int:
         dimension: r of the space that frequencies lie in.
     """
     return ceil((2 * count + moment_count(dimension)) / (PUBLISHED_SHARE * dimension))
+
+
+def _turn(dimension: int, rng: Rng) -> NDArray[np.float64]:
+    """Return a uniform orthogonal matrix; the signs make it the same with every library."""
+    turn, triangle = np.linalg.qr(rng.normal(size=(dimension, dimension)))
+    return np.asarray(turn * np.where(np.diagonal(triangle) < 0, -1.0, 1.0))
 
 
 def _semi_definite(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """The learner an algorithm is handed: it allows what the exchange declares, once, and noises it.
 
-Source: privacy.md, "The loss embedding" (directional, noise on the public integer grid) and
-"Metrics and counts". The ledger charges by the same declaration, so nothing can be used uncharged.
+Source: privacy.md, "The loss embedding" (noise on the public integer grid) and "Metrics and
+counts". The ledger charges by the same declaration, so nothing can be used uncharged.
 """
 
 import math
@@ -38,7 +38,7 @@ class Guard:
         return self._trainer.held_out
 
     def embedding(self, models: Models) -> Vector:
-        """Return the loss embedding ``(K,)`` on its grid: directional and noised, or raw.
+        """Return the loss embedding ``(K,)`` on its grid: as the plan says and noised, or raw.
 
         Of models that come one at a time only the losses are kept (clove.txt, appendix B.1).
         Rounding to the grid moves a coordinate by half a step for either neighbour, so a whole step
@@ -48,7 +48,7 @@ class Guard:
         rows = self._losses(models)
         if self._plan is None:
             return _steps(embed(rows, Embedding.RAW).mean, RAW_LOSS_STEP) * RAW_LOSS_STEP
-        found = embed(rows, Embedding.DIRECTIONAL)
+        found = embed(rows, self._plan.embedding_kind, clip=self._plan.embedding_clip)
         count = len(found.mean)
         sensitivity = found.sensitivity + EMBEDDING_STEP * math.sqrt(count)
         sigma = self._plan.embedding * sensitivity / EMBEDDING_STEP

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from secure_clove.algorithms import registry
 from secure_clove.algorithms.base import Algorithm, Content, Exchange, Reveal, Use
+from secure_clove.clustering.embedding import Embedding, check_clip
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.codec import encode
 from secure_clove.foundation.ids import Digest, FederationId, digest
@@ -17,7 +18,7 @@ from secure_clove.privacy.events import Release
 from secure_clove.secagg.quantise import Grid, Quantiser, ring_bits_for
 
 EMBEDDING_STEP = 2.0**-20
-"""Grid of released loss embeddings: public, the same for every client, far below any noise."""
+"""Grid of released loss embeddings, in units of their clip: public, far below any noise."""
 
 RAW_LOSS_BOUND = 1024.0
 """Nats at which a loss is cut when a federation runs without privacy."""
@@ -97,6 +98,9 @@ class PrivacyPlan:
     Attributes:
         delta: At which the federation states its ε.
         embedding: Noise multiplier of one loss embedding.
+        embedding_kind: What a loss embedding is: `directional`, `relative` or `clipped`.
+        embedding_clip: Public constant C at which `relative` and `clipped` cut, in units of the
+            loss.
         update: Noise multiplier of one DP-SGD step.
         clip: L2 norm at which a per-example gradient is clipped.
         metrics: Noise multiplier of one count over held-out examples.
@@ -104,12 +108,17 @@ class PrivacyPlan:
 
     delta: float
     embedding: float
+    embedding_kind: Embedding = Embedding.DIRECTIONAL
+    embedding_clip: float | None = None
     update: float
     clip: float
     metrics: float
 
     def __post_init__(self) -> None:
         """Refuse settings under which a guarantee would be empty."""
+        if self.embedding_kind is Embedding.RAW:
+            raise ConfigError("raw losses move without limit: take another embedding, or no plan")
+        check_clip(self.embedding_kind, self.embedding_clip)
         if not 0 < self.delta < 1:
             raise ConfigError("0 < delta < 1 expected")
         if not min(self.embedding, self.update, self.metrics, self.clip) > 0:
@@ -180,6 +189,7 @@ class Config:
                 "here; set steps and rate instead of epochs and batch_size"
             )
         for exchange in self.build().exchanges:
+            check_embedding(exchange, self.privacy)
             if any(part.client_sigma for part in exchange.parts):
                 raise ConfigError(
                     "client_noise is for studies: no ledger accounts for whole clients yet, so a "
@@ -234,6 +244,25 @@ def check_roster(config: Config, clients: int) -> None:
         )
 
 
+def embedding_kind(plan: PrivacyPlan | None) -> Embedding:
+    """Return which embedding clients send; without a plan it is raw."""
+    return plan.embedding_kind if plan else Embedding.RAW
+
+
+def check_embedding(exchange: Exchange[Any, Any], plan: PrivacyPlan | None) -> None:
+    """Hold what an exchange takes embeddings for against what they are.
+
+    Raises:
+        ConfigError: they are read as losses and hold differences.
+    """
+    kind = embedding_kind(plan)
+    if exchange.reads_losses and not kind.holds_losses:
+        raise ConfigError(
+            f"a {kind.value} embedding holds differences of either sign, which have no roots; "
+            "set square_root to false, or embedding_kind to clipped"
+        )
+
+
 def releases(config: Config, exchange: Exchange[Any, Any]) -> tuple[Release, ...]:
     """Return what one answer to ``exchange`` releases about one client's examples.
 
@@ -285,7 +314,9 @@ def grid(config: Config, content: Content) -> Grid:
         case Content.EMBEDDING:
             if plan is None:
                 return Grid(step=RAW_LOSS_STEP, bound=RAW_LOSS_BOUND)
-            return Grid(step=EMBEDDING_STEP, bound=1.0 + TAIL * plan.embedding)
+            # without noise numbers reach 1, and so do a vector's coordinates in the sum-zero plane
+            noise = plan.embedding * plan.embedding_kind.radius(config.build().initial_models)
+            return Grid(step=EMBEDDING_STEP, bound=1.0 + TAIL * noise)
         case Content.MOMENT:
             return Grid(step=MOMENT_STEP, bound=grid(config, Content.EMBEDDING).bound ** 2)
         case Content.FEATURE:

@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from secure_clove.algorithms.base import Exchange, Reveal
-from secure_clove.engine.plan import Config, planned
+from secure_clove.algorithms.base import Exchange, Reveal, Use
+from secure_clove.clustering.embedding import Embedding
+from secure_clove.engine.plan import Config, embedding_kind, planned
 from secure_clove.engine.ports import Trainer
 from secure_clove.errors import ConfigError, PolicyRefusedError
 from secure_clove.privacy.accounting import totals
@@ -26,6 +27,8 @@ class Policy:
         min_cohort: Fewest clients that a sum this client joins may have.
         sum_only: Whether to refuse algorithms that show the coordinator single replies, and sums
             over so few clients that they tell of single replies.
+        embeddings: Names of the loss embeddings that this client answers with. None allows every
+            one that carries a guarantee, and `raw` where `max_epsilon` is infinite.
         federation_key: Ed25519 public key of the federation as 64 hex digits, got from its operator
             by another way than the coordinator. None trusts the first key seen and keeps it.
     """
@@ -34,12 +37,16 @@ class Policy:
     delta: float = 1e-5
     min_cohort: int = 3
     sum_only: bool = False
+    embeddings: tuple[str, ...] | None = None
     federation_key: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a policy that promises nothing."""
         if not self.max_epsilon > 0 or not 0 < self.delta < 1 or self.min_cohort < 1:
             raise ConfigError("max_epsilon > 0, 0 < delta < 1 and min_cohort >= 1 expected")
+        known = {kind.value for kind in Embedding}
+        if not known.issuperset(self.embeddings or ()):
+            raise ConfigError(f"embeddings are among {', '.join(sorted(known))}")
         if self.federation_key is not None:
             _ = self.pinned
 
@@ -78,6 +85,13 @@ def check_config(policy: Policy, config: Config, trainer: Trainer) -> None:
         )
     if policy.sum_only and any(x.reveal is Reveal.EACH for x in config.build().exchanges):
         raise PolicyRefusedError("sum_only", f"'{config.algorithm}' shows single replies")
+    kind = embedding_kind(config.privacy).value
+    if policy.embeddings is not None and kind not in policy.embeddings and _embeds(config):
+        raise PolicyRefusedError(
+            "embedding",
+            f"the federation asks for {kind} embeddings, we allow "
+            f"{', '.join(policy.embeddings) or 'none'}",
+        )
     if math.isfinite(policy.max_epsilon) and policy.delta * trainer.examples >= 1:
         raise PolicyRefusedError("delta", f"with {trainer.examples} examples δ must be below 1/n")
     cost = totals(planned(config), policy.delta).total
@@ -86,6 +100,10 @@ def check_config(policy: Policy, config: Config, trainer: Trainer) -> None:
             "max_epsilon",
             f"the federation may cost ε {cost:.4g}, we allow {policy.max_epsilon:.4g}",
         )
+
+
+def _embeds(config: Config) -> bool:
+    return any(Use.EMBEDDING in exchange.uses for exchange in config.build().exchanges)
 
 
 def check_session(policy: Policy, session: Session, exchange: Exchange[Any, Any]) -> None:

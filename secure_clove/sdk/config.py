@@ -9,6 +9,7 @@ from torch.nn import Module
 
 from secure_clove.algorithms.base import Algorithm, Use
 from secure_clove.algorithms.registry import build
+from secure_clove.clustering.embedding import Embedding
 from secure_clove.engine.pipeline import pack
 from secure_clove.engine.plan import Config, Optimizer, PrivacyPlan, TrainingPlan, allowances
 from secure_clove.errors import ConfigError
@@ -48,6 +49,8 @@ class PrivacySettings(Strict):
         epsilon_total: Of clustering and training together.
         epsilon_embedding: The clustering's share of it.
         epsilon_metrics: Of the held-out counts, which other examples pay for.
+        embedding_kind: What a loss embedding is: ``directional``, ``relative`` or ``clipped``.
+        embedding_clip: Public constant at which the last two cut, in units of the loss.
         clip: L2 norm at which a per-example gradient is clipped.
     """
 
@@ -55,6 +58,8 @@ class PrivacySettings(Strict):
     epsilon_total: Positive = 3.95
     epsilon_embedding: Positive = 0.98
     epsilon_metrics: Positive = 3.5
+    embedding_kind: Embedding = Embedding.DIRECTIONAL
+    embedding_clip: Positive | None = None
     clip: Positive = 1.0
 
 
@@ -201,6 +206,8 @@ def _noise(settings: Settings, algorithm: Algorithm[Any, Any]) -> PrivacyPlan | 
     return PrivacyPlan(
         delta=asked.delta,
         embedding=embedding,
+        embedding_kind=asked.embedding_kind,
+        embedding_clip=asked.embedding_clip,
         update=remaining_multiplier(asked.epsilon_total, asked.delta, spent, steps),
         clip=asked.clip,
         metrics=multiplier_for(asked.epsilon_metrics, asked.delta, settings.rounds),

@@ -200,7 +200,7 @@ def test_more_clients_allow_more_features_up_to_the_most() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(2, 20), st.integers(40, 1000))
+@given(st.integers(2, 20), st.integers(45, 1000))
 def test_a_cohort_of_some_size_publishes_no_more_than_its_share(
     clusters: int, clients: int
 ) -> None:

@@ -1,11 +1,12 @@
 """A small federation whose learning is arithmetic, so that every number can be checked by hand."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from secure_clove.clustering.embedding import Embedding
 from secure_clove.engine.coordinator import Coordinator
 from secure_clove.engine.messages import CONFIG_TAG, ROSTER_TAG, Roster, Signed
 from secure_clove.engine.participant import Participant
@@ -25,6 +26,10 @@ from secure_clove.transport.local import LocalCarrier
 NAME = FederationId("toy")
 CENTRES = np.array([[2.0, 0.0], [0.0, 2.0], [-2.0, -2.0]])
 LOUD = PrivacyPlan(delta=1e-5, embedding=8.0, update=4.0, clip=1.0, metrics=4.0)
+CLIPPED = replace(LOUD, embedding_kind=Embedding.CLIPPED, embedding_clip=8.0)
+RELATIVE = replace(LOUD, embedding_kind=Embedding.RELATIVE, embedding_clip=8.0)
+FORMS = (LOUD, RELATIVE, CLIPPED)
+"""A plan for every embedding that carries a guarantee."""
 
 
 class ToyTrainer:

@@ -1,14 +1,19 @@
 """A whole federation in one process."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from secure_clove.clustering.scores import adjusted_rand_index
+from secure_clove.engine.plan import PrivacyPlan
 from secure_clove.engine.policy import Policy
 from secure_clove.engine.progress import Outcome
 from secure_clove.engine.state import Phase
 from secure_clove.errors import ConfigError, ConflictError, ModelMismatchError
-from tests.engine.builders import LOUD, NAME, Toy, ToyTrainer
+from tests.engine.builders import CLIPPED, FORMS, LOUD, NAME, Toy, ToyTrainer
+
+every_form = pytest.mark.parametrize("plan", FORMS, ids=lambda plan: plan.embedding_kind.value)
 
 
 def ari(toy: Toy) -> float:
@@ -30,6 +35,35 @@ def test_clove_finds_the_groups_and_their_means() -> None:
             model = toy.participants[name].model
             assert model is not None
             np.testing.assert_allclose(model, mean, atol=1e-4)
+
+
+@every_form
+@pytest.mark.parametrize("algorithm", ["clove", "ifca"])
+def test_every_embedding_comes_to_the_end_of_a_federation_and_costs_the_same(
+    algorithm: str, plan: PrivacyPlan
+) -> None:
+    toy = Toy(changes={"algorithm": algorithm, "rounds": 1, "privacy": plan})
+    toy.start()
+    toy.run()
+    for journal in toy.journals.values():
+        charged = {entry.release.name: entry.release.multiplier for entry in journal.entries()}
+        assert charged == {"embedding": 8.0, "update": 4.0, "metrics": 4.0}
+
+
+@every_form
+def test_every_embedding_finds_the_groups(plan: PrivacyPlan) -> None:
+    toy = Toy(changes={"rounds": 2, "privacy": replace(plan, embedding=1.0)})
+    toy.start()
+    toy.run()
+    assert ari(toy) == 1.0
+
+
+def test_square_roots_are_taken_of_losses_that_noise_made_negative() -> None:
+    options = {"square_root": True, "centred": False}
+    toy = Toy(changes={"rounds": 2, "privacy": CLIPPED, "options": options})
+    toy.start()
+    toy.run()
+    assert len(toy.coordinator.reports(NAME)) == 2
 
 
 def test_clustering_stops_when_the_clients_declare_stability() -> None:

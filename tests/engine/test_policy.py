@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from secure_clove.engine.plan import planned
+from secure_clove.clustering.embedding import Embedding
+from secure_clove.engine.plan import Config, PrivacyPlan, planned
 from secure_clove.engine.policy import Policy
 from secure_clove.errors import BudgetExceededError, ConfigError, PolicyRefusedError
+from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import FederationId
 from secure_clove.privacy.accounting import totals
-from tests.engine.builders import LOUD, NAME, Toy, config
+from tests.engine.builders import CLIPPED, FORMS, LOUD, NAME, RELATIVE, Toy, config
 
 
 def refused(clause: str, *, policy: Policy, **changes: Any) -> None:
@@ -38,6 +40,41 @@ def test_a_budget_that_just_covers_the_plan_is_enough() -> None:
     toy.start()
     toy.run()
     assert len(toy.coordinator.reports(NAME)) == 2
+
+
+def test_an_embedding_that_the_policy_does_not_name_is_refused() -> None:
+    refused("embedding", policy=Policy(max_epsilon=99.0, embeddings=("relative", "clipped")))
+    allowed = Policy(max_epsilon=99.0, embeddings=("directional",))
+    refused("embedding", policy=allowed, privacy=CLIPPED)
+
+
+def test_raw_losses_are_refused_by_a_policy_that_names_embeddings() -> None:
+    allowed = Policy(max_epsilon=float("inf"), embeddings=("directional",))
+    refused("embedding", policy=allowed, privacy=None)
+
+
+@pytest.mark.parametrize("embeddings", [None, ("raw",)])
+def test_raw_losses_pass_where_no_limit_is_set(embeddings: tuple[str, ...] | None) -> None:
+    toy = Toy(policy=Policy(max_epsilon=float("inf"), embeddings=embeddings), changes={"rounds": 1})
+    toy.start()
+    toy.run()
+    assert len(toy.coordinator.reports(NAME)) == 1
+
+
+@pytest.mark.parametrize("plan", FORMS, ids=lambda plan: plan.embedding_kind.value)
+def test_every_embedding_with_a_guarantee_passes_unless_told_otherwise(plan: PrivacyPlan) -> None:
+    toy = Toy(policy=Policy(max_epsilon=99.0), changes={"rounds": 1, "privacy": plan})
+    toy.start()
+    toy.run()
+    assert len(toy.coordinator.reports(NAME)) == 1
+
+
+def test_a_policy_about_embeddings_lets_algorithms_pass_that_make_none() -> None:
+    policy = Policy(max_epsilon=99.0, embeddings=())
+    toy = Toy(policy=policy, changes={"privacy": LOUD, "algorithm": "fedavg", "rounds": 1})
+    toy.start()
+    toy.run()
+    assert len(toy.coordinator.reports(NAME)) == 1
 
 
 def test_sums_over_fewer_clients_than_allowed_are_refused() -> None:
@@ -110,6 +147,7 @@ def test_a_ledger_filled_elsewhere_refuses_before_computing() -> None:
         {"min_cohort": 0},
         {"federation_key": "xyz"},
         {"federation_key": "ab"},
+        {"embeddings": ("magic",)},
     ],
 )
 def test_a_policy_that_promises_nothing_cannot_be_made(bad: dict[str, Any]) -> None:
@@ -134,11 +172,47 @@ def test_a_policy_that_promises_nothing_cannot_be_made(bad: dict[str, Any]) -> N
         {"algorithm": "magic"},
         {"options": {"magic": 1}},
         {"options": {"probes": -1}},
+        {"privacy": LOUD, "options": {"square_root": True}},
+        {"privacy": RELATIVE, "options": {"square_root": True}},
     ],
 )
 def test_a_configuration_that_can_never_run_cannot_be_made(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         config(b"", **bad)
+
+
+@pytest.mark.parametrize(
+    ("kind", "clip", "reason"),
+    [
+        (Embedding.RAW, None, "without limit"),
+        (Embedding.DIRECTIONAL, 1.0, "clips nothing"),
+        (Embedding.RELATIVE, None, "needs a clip"),
+        (Embedding.CLIPPED, None, "needs a clip"),
+        (Embedding.CLIPPED, 0.0, "needs a clip"),
+        (Embedding.RELATIVE, float("nan"), "needs a clip"),
+        (Embedding.RELATIVE, float("inf"), "needs a clip"),
+    ],
+)
+def test_an_embedding_without_a_guarantee_cannot_be_planned(
+    kind: Embedding, clip: float | None, reason: str
+) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        replace(LOUD, embedding_kind=kind, embedding_clip=clip)
+
+
+@pytest.mark.parametrize("plan", FORMS, ids=lambda plan: plan.embedding_kind.value)
+def test_a_signed_configuration_names_its_embedding(plan: PrivacyPlan) -> None:
+    made = config(b"", privacy=plan)
+    assert decode(encode(made), Config) == made
+    assert (made.hash == config(b"", privacy=LOUD).hash) == (plan == LOUD)
+
+
+def test_square_roots_are_taken_of_losses_alone() -> None:
+    options = {"square_root": True}
+    for plan in (None, CLIPPED):
+        config(b"", privacy=plan, options=options)
+    with pytest.raises(ConfigError, match="directional embedding holds differences"):
+        config(b"", privacy=LOUD, options=options)
 
 
 def test_a_plan_of_a_billion_rounds_is_priced_without_listing_them() -> None:

@@ -1,15 +1,17 @@
 """Sealed CLoVE through the real machines: what the coordinator holds, charges and restarts."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from secure_clove.clustering.scores import adjusted_rand_index
+from secure_clove.engine.plan import PrivacyPlan
 from secure_clove.engine.policy import Policy
 from secure_clove.errors import ConfigError, PolicyRefusedError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.secagg.session import Carriage
-from tests.engine.builders import LOUD, NAME, Toy
+from tests.engine.builders import FORMS, LOUD, NAME, Toy
 
 VISIBLE: dict[str, Any] = {"algorithm": "sealed-clove"}
 HIDDEN: dict[str, Any] = {"algorithm": "sealed-clove", "options": {"membership": "hidden"}}
@@ -29,6 +31,14 @@ def ari(toy: Toy) -> float:
 @both
 def test_the_clusters_are_found_from_masked_sums(changes: dict[str, Any]) -> None:
     toy = Toy(changes=changes)
+    toy.start()
+    toy.run()
+    assert ari(toy) == 1.0
+
+
+@pytest.mark.parametrize("plan", FORMS, ids=lambda plan: plan.embedding_kind.value)
+def test_the_clusters_are_found_from_every_embedding(plan: PrivacyPlan) -> None:
+    toy = Toy(changes={**VISIBLE, "rounds": 2, "privacy": replace(plan, embedding=0.5)})
     toy.start()
     toy.run()
     assert ari(toy) == 1.0

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from secure_clove.clustering.embedding import Embedding
 from secure_clove.engine.pipeline import unpack
 from secure_clove.engine.plan import Config, planned
 from secure_clove.errors import ConfigError
@@ -64,6 +65,10 @@ BAD: list[tuple[type, str, Any]] = [
     (PrivacySettings, "epsilon_metrics", 0),
     (PrivacySettings, "clip", 0),
     (PrivacySettings, "clip", INFINITE),
+    (PrivacySettings, "embedding_kind", "magic"),
+    (PrivacySettings, "embedding_clip", 0),
+    (PrivacySettings, "embedding_clip", INFINITE),
+    (PrivacySettings, "embedding_clip", NAN),
 ]
 
 
@@ -101,6 +106,10 @@ UNWORKABLE: list[tuple[dict[str, Any], str]] = [
     ({"stage_seconds": 1e-5}, "stage_ms"),
     ({"privacy": PrivacySettings(epsilon_total=0.5)}, "leaves nothing"),
     ({"privacy": PrivacySettings(epsilon_total=0.98)}, "leaves nothing"),
+    ({"privacy": PrivacySettings(embedding_kind=Embedding.RAW)}, "without limit"),
+    ({"privacy": PrivacySettings(embedding_clip=1.0)}, "clips nothing"),
+    ({"privacy": PrivacySettings(embedding_kind=Embedding.CLIPPED)}, "needs a clip"),
+    ({"privacy": PrivacySettings(), "options": {"square_root": True}}, "square_root"),
 ]
 
 
@@ -170,6 +179,22 @@ def test_without_privacy_settings_there_is_no_noise_and_the_cost_is_unbounded() 
     config = configured(privacy=None)
     assert config.privacy is None
     assert totals(planned(config), 1e-5).total == INFINITE
+
+
+@pytest.mark.parametrize("kind", ["clipped", "relative"])
+def test_the_embedding_is_chosen_by_name(kind: str) -> None:
+    written = {"privacy": {"embedding_kind": kind, "embedding_clip": 2.5}}
+    settings = Settings.model_validate_json(json.dumps(written))
+    assert Settings.model_validate_json(settings.model_dump_json()) == settings
+    privacy = plan(settings, tiny_model())[0].privacy
+    assert privacy is not None
+    assert (privacy.embedding_kind.value, privacy.embedding_clip) == (kind, 2.5)
+
+
+def test_every_embedding_takes_the_same_noise_for_the_same_budget() -> None:
+    relative = PrivacySettings(embedding_kind=Embedding.RELATIVE, embedding_clip=2.5)
+    plans = [configured(privacy=asked).privacy for asked in (PrivacySettings(), relative)]
+    assert len({made.embedding for made in plans if made}) == 1
 
 
 # ---- budgets

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from secure_clove.algorithms.base import Algorithm
 from secure_clove.algorithms.registry import build
+from secure_clove.clustering.embedding import Embedding
 from secure_clove.data.sources import DIGITS
 from secure_clove.data.synthetic import DIMENSION
-from secure_clove.engine.plan import TrainingPlan
+from secure_clove.engine.plan import PrivacyPlan, TrainingPlan
 from secure_clove.errors import ConfigError
 from secure_clove.learn.architectures import build_model
 from secure_clove.learn.models import MakeModel
@@ -51,7 +52,9 @@ class Setting:
         starts: Whether the initial models are ``different`` or the ``same``.
         training: As the ``preset`` says, or one ``gradient`` step, so that averaging models is
             averaging gradients (Option II).
-        noise: Noise multiplier of loss embeddings, which are directional then; 0: raw losses.
+        noise: Noise multiplier of loss embeddings; 0: raw losses.
+        embedding: What is noised: a `directional`, `relative` or `clipped` embedding.
+        embedding_clip: Constant at which the last two cut, in units of the loss.
         label: Tells settings of one data set, kind and algorithm apart.
     """
 
@@ -70,6 +73,8 @@ class Setting:
     starts: Literal["different", "same"] = "different"
     training: Literal["preset", "gradient"] = "preset"
     noise: float = 0.0
+    embedding: Embedding = Embedding.DIRECTIONAL
+    embedding_clip: float | None = None
     label: str = ""
 
     def __post_init__(self) -> None:
@@ -86,6 +91,11 @@ class Setting:
             raise ConfigError(f"participation={self.participation} is not in (0, 1]")
         if not 0 <= self.noise < inf:
             raise ConfigError(f"noise={self.noise} is not a finite number from 0")
+        asked = (self.embedding, self.embedding_clip)
+        if noise_plan(self) is None and asked != (Embedding.DIRECTIONAL, None):
+            raise ConfigError(
+                "without noise losses are raw; set noise, or no embedding and no clip"
+            )
 
     @property
     def name(self) -> str:
@@ -124,6 +134,28 @@ class Cell:
     def name(self) -> str:
         """The setting's name with the run's, as the stem of its files."""
         return f"{self.setting.name}-{self.preset}-rounds-{self.rounds}-seed-{self.seed}"
+
+
+def noise_plan(setting: Setting) -> PrivacyPlan | None:
+    """Return the plan of a study's embeddings: their noise is measured, and no privacy is claimed.
+
+    Returns:
+        None for raw losses.
+
+    Raises:
+        ConfigError: there is no such embedding, or no such clip.
+    """
+    if not setting.noise:
+        return None
+    return PrivacyPlan(
+        delta=1e-5,
+        embedding=setting.noise,
+        embedding_kind=setting.embedding,
+        embedding_clip=setting.embedding_clip,
+        update=1.0,
+        clip=1.0,
+        metrics=1.0,
+    )
 
 
 def make_model(setting: Setting) -> MakeModel:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from secure_clove.algorithms.base import Exchange, Use
 from secure_clove.algorithms.client_level import protect
 from secure_clove.engine.guard import Guard
-from secure_clove.engine.plan import PrivacyPlan
+from secure_clove.engine.plan import check_embedding
 from secure_clove.engine.ports import Trainer
 from secure_clove.errors import DataError
 from secure_clove.foundation.ids import ClientId
@@ -30,7 +30,7 @@ from secure_clove.learn.models import parameter_count
 from secure_clove.learn.probe import probe
 from secure_clove.learn.resident import Resident
 from secure_clove.learn.sgd import TrainingSpec
-from secure_clove.studies.play.cell import Cell, make_algorithm, training_plan
+from secure_clove.studies.play.cell import Cell, make_algorithm, noise_plan, training_plan
 from secure_clove.studies.play.clients import Load, clients_of
 from secure_clove.studies.play.together import work_together
 from secure_clove.studies.play.turn import STEP, Answers, Tally, Turn
@@ -69,7 +69,8 @@ class Station:
             device: Where models are evaluated and trained.
 
         Raises:
-            ConfigError: the data at hand are too few, or there is no such device.
+            ConfigError: the data at hand are too few, there is no such device, or the algorithm
+                has no use for the setting's embedding.
             DataError: the data are missing or damaged, or the model does not fit them.
         """
         found = clients_of(cell, load, wanted=share.has)
@@ -84,7 +85,9 @@ class Station:
         algorithm = make_algorithm(cell, parameter_count(self._resident.module))
         self._exchanges = {exchange.name: exchange for exchange in algorithm.exchanges}
         self._entropy = SimulatedEntropy(cell.seed)
-        self._plan = noise_plan(setting.noise)
+        self._plan = noise_plan(setting)
+        for exchange in self._exchanges.values():
+            check_embedding(exchange, self._plan)
         self._place = f"{setting.dataset}-{setting.kind}"
 
     @property
@@ -165,17 +168,6 @@ class Station:
                     exchange.parts, reply, step=STEP, clients=turn.clients, entropy=noise
                 )
         return own, reply
-
-
-def noise_plan(multiplier: float) -> PrivacyPlan | None:
-    """Return the plan of a study's embeddings: their noise is measured, and no privacy is claimed.
-
-    Args:
-        multiplier: Of an embedding's noise; 0: raw losses.
-    """
-    if not multiplier:
-        return None
-    return PrivacyPlan(delta=1e-5, embedding=multiplier, update=1.0, clip=1.0, metrics=1.0)
 
 
 @contextmanager
