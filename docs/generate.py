@@ -35,8 +35,8 @@ from secure_clove.algorithms.clove import Clove
 from secure_clove.algorithms.registry import surface
 from secure_clove.algorithms.sealed import SealedClove
 from secure_clove.cli.app import app as clove_cli
-from secure_clove.engine.plan import TrainingPlan
 from secure_clove.engine.policy import Policy
+from secure_clove.engine.terms import TrainingPlan
 from secure_clove.learn.architectures import ARCHITECTURES
 from secure_clove.learn.models import parameter_count
 from secure_clove.observe.runs import AuditRow, RoundRecord, Summary, read_summary, write_summary

@@ -104,6 +104,9 @@ class PointLearner:
         trained: Vector = model + self.rate * (self.point - model)
         return trained
 
+    def update(self, model: Vector) -> Vector:
+        return (self.train(model) - model) * self.examples
+
     def correct(self, model: Vector) -> int:
         return self.held_out if np.linalg.norm(model - self.point) <= self.reach else 0
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from secure_clove.algorithms.base import Use
 from secure_clove.engine.guard import Guard
-from secure_clove.engine.plan import PrivacyPlan
 from secure_clove.engine.ports import Trainer
+from secure_clove.engine.terms import PrivacyPlan
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.foundation.trees import Vector
 from threat_models.base import Tick
@@ -77,6 +77,10 @@ class Replayed:
     def train(self, model: Vector, entropy: Entropy) -> Vector:
         """Train as the real one does."""
         return self._trainer.train(model, entropy)
+
+    def gradient_step(self, model: Vector, entropy: Entropy, *, share: float) -> Vector:
+        """Train as the real one does."""
+        return self._trainer.gradient_step(model, entropy, share=share)
 
     def train_locally(self, model: Vector, entropy: Entropy) -> Vector:
         """Train as the real one does."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from secure_clove.clustering.embedding import Embedding, embed
-from secure_clove.engine.plan import PrivacyPlan
+from secure_clove.engine.terms import PrivacyPlan
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.foundation.trees import Vector
 from secure_clove.sdk.entropy import SystemEntropy

@@ -4,7 +4,7 @@ Source: McMahan et al. 2017, Algorithm 1; clove.txt, Algorithm 1 lines 18 and 20
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from secure_clove.algorithms.base import (
     Use,
     check_initial,
 )
+from secure_clove.errors import ConfigError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.trees import Tree, Vector
 
@@ -43,9 +44,8 @@ def training_parts(parameters: int, shape: tuple[int, ...] = ()) -> tuple[Part, 
 def trained(model: Vector, learner: Learner) -> dict[str, Vector]:
     """Train ``model`` locally and return the reply that `training_parts` declares."""
     hits = learner.correct(model)
-    update = (learner.train(model) - model) * learner.examples
     return {
-        "update": update,
+        "update": learner.update(model),
         "examples": np.float64(learner.examples) * np.ones(()),
         "correct": np.float64(hits) * np.ones(()),
         "held_out": np.float64(learner.held_out) * np.ones(()),
@@ -61,6 +61,40 @@ def averaged(model: Vector, total: Tree) -> Vector:
     return model + total["update"] / weight if weight > 0 else model
 
 
+def check_momentum(momentum: float) -> None:
+    """Refuse a server momentum that would never come to rest.
+
+    Raises:
+        ConfigError: it is not in [0, 1).
+    """
+    if not 0 <= momentum < 1:
+        raise ConfigError(f"server_momentum is {momentum}; give a number from 0 to below 1")
+
+
+def descended(
+    table: Vector, velocity: Vector, averages: Vector, *, is_moved: Vector, momentum: float
+) -> tuple[Vector, Vector]:
+    """Return models moved to their averages, and on by what is left of the moves before.
+
+    Args:
+        table: ``(K, d)`` before training.
+        velocity: ``(K, d)`` the last moves; empty before the first.
+        averages: ``(K, d)`` the models averaged.
+        is_moved: Which numbers were, to be broadcast to ``(K, d)``.
+        momentum: Share of the last move that is made again, in [0, 1).
+
+    Returns:
+        The models and the new velocity.
+
+    Source: Hsu, Qi and Brown 2019, FedAvgM.
+    """
+    if not momentum:
+        return averages, velocity
+    last = velocity if velocity.size else np.zeros_like(table)
+    moves = np.where(is_moved, momentum * last + (averages - table), last)
+    return np.where(is_moved, table + moves, table), moves
+
+
 def accuracy(totals: Mapping[int, Tree]) -> float | None:
     """Return the share of hits over every sum, kept within [0, 1] since noise may leave it."""
     tried = sum(float(np.sum(total["held_out"])) for total in totals.values())
@@ -73,6 +107,7 @@ class FedAvgState:
     """One model for everybody."""
 
     model: Vector
+    velocity: Vector = field(default_factory=lambda: np.zeros((0, 0)))
     cohort: tuple[ClientId, ...] = ()
     is_trained: bool = False
     accuracy: float | None = None
@@ -89,11 +124,17 @@ class FedAvg:
 
     Attributes:
         parameters: Length d of a model.
+        server_momentum: Share of the last move that is made again, in [0, 1).
     """
 
     parameters: int
+    server_momentum: float = 0.0
     state = FedAvgState
     own = FedAvgOwn
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work."""
+        check_momentum(self.server_momentum)
 
     @property
     def exchanges(self) -> tuple[Exchange[FedAvgState, FedAvgOwn], ...]:
@@ -148,5 +189,12 @@ class FedAvg:
     def _fold(self, state: FedAvgState, replies: Replies) -> FedAvgState:
         if 0 not in replies.sums:
             return replace(state, is_trained=True)
-        model = averaged(state.model, replies.sums[0])
-        return replace(state, model=model, is_trained=True, accuracy=accuracy(replies.sums))
+        (model,), velocity = descended(
+            state.model[None],
+            state.velocity,
+            averaged(state.model, replies.sums[0])[None],
+            is_moved=np.ones(1, dtype=bool),
+            momentum=self.server_momentum,
+        )
+        known = accuracy(replies.sums)
+        return replace(state, model=model, velocity=velocity, is_trained=True, accuracy=known)

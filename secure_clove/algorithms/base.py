@@ -104,7 +104,10 @@ class Learner(Protocol):
         """
 
     def train(self, model: Vector) -> Vector:
-        """Return the model after local training, ``(d,)``."""
+        """Return the model after local training that stays here, ``(d,)``."""
+
+    def update(self, model: Vector) -> Vector:
+        """Return what training moves the model by, times the examples, noised as the plan says."""
 
     def correct(self, model: Vector) -> int:
         """Count the held-out examples that the model gets right, noised as the plan says."""

@@ -11,23 +11,21 @@ from collections.abc import Iterable
 import numpy as np
 
 from secure_clove.algorithms.base import Part
-from secure_clove.errors import ConfigError
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.foundation.trees import Tree, Vector
 from secure_clove.privacy.mechanisms import discrete_gaussian, share_of_noise
+from secure_clove.secagg.transcript import fewest_honest, threshold
 
 
 def honest_in_a_sum(clients: int) -> int:
     """Return the fewest honest clients in a sum over ``clients`` that can be released.
 
     Raises:
-        ConfigError: fewer than 3 clients.
+        CohortTooSmallError: fewer than 3 clients.
 
     Source: protocol.md, "Thresholds": T - t_c = floor(2n/3) + 1 - (ceil(n/3) - 1).
     """
-    if clients < 3:
-        raise ConfigError(f"a sum holds at least 3 clients, found {clients}")
-    return 2 * clients // 3 + 1 - (math.ceil(clients / 3) - 1)
+    return fewest_honest(clients, least=threshold(clients))
 
 
 def deviation_of_mean(sigma: float, *, clients: int) -> float:
@@ -53,7 +51,8 @@ def protect(
         entropy: Where the noise comes from.
 
     Raises:
-        ConfigError: fewer than 3 clients, or noise that is too little for the grid.
+        CohortTooSmallError: fewer than 3 clients.
+        ConfigError: noise that is too little for the grid.
     """
     found = {name: np.asarray(array) for name, array in reply.items()}
     for part in parts:

@@ -21,7 +21,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from secure_clove.algorithms import sharing
-from secure_clove.algorithms.averaging import TRAINING, accuracy, trained, training_parts
+from secure_clove.algorithms.averaging import (
+    TRAINING,
+    accuracy,
+    check_momentum,
+    trained,
+    training_parts,
+)
 from secure_clove.algorithms.base import (
     Content,
     Exchange,
@@ -76,6 +82,7 @@ class Clove:
         stable_rounds: Equal assignments in a row before a client declares stability.
         stable_share: Share of declarations that ends the clustering.
         clustering_rounds: Most clusterings, hence most embeddings released; then the last stands.
+        server_momentum: Share of a model's last move that is made again, in [0, 1).
     """
 
     parameters: int
@@ -93,6 +100,7 @@ class Clove:
     stable_rounds: int = 2
     stable_share: float = 1.0
     clustering_rounds: int = 3
+    server_momentum: float = 0.0
     state = CloveState
     own = CloveOwn
 
@@ -100,6 +108,7 @@ class Clove:
         """Refuse settings that cannot work."""
         if self.clusters < 2:
             raise ConfigError("CLoVE needs at least 2 clusters; for one model use fedavg")
+        check_momentum(self.server_momentum)
         counts = (self.smallest, self.stable_rounds, self.clustering_rounds)
         if any(not isinstance(count, int) or count < 1 for count in counts):
             raise ConfigError("stable_rounds and clustering_rounds are whole numbers from 1")
@@ -267,13 +276,20 @@ class Clove:
         return CloveOwn(history=history), reply
 
     def _average(self, state: CloveState, replies: Replies) -> CloveState:
-        table = sharing.averaged_table(state.table, replies.sums, shared=self.shared_parameters)
+        table, velocity = sharing.trained_table(
+            state.table,
+            state.velocity,
+            replies.sums,
+            shared=self.shared_parameters,
+            momentum=self.server_momentum,
+        )
         heard = sum(replies.counts.values())
         declared = sum(float(total["stable"]) for total in replies.sums.values())
         share = declared / len(state.cohort) if heard else None
         trained_state = replace(
             state,
             table=table,
+            velocity=velocity,
             has_trained=True,
             stable_share=share,
             accuracy=accuracy(replies.sums) if heard else state.accuracy,

@@ -21,7 +21,7 @@ from math import inf
 import numpy as np
 
 from secure_clove.algorithms import sharing
-from secure_clove.algorithms.averaging import TRAINING, training_parts
+from secure_clove.algorithms.averaging import TRAINING, check_momentum, training_parts
 from secure_clove.algorithms.base import (
     Content,
     Exchange,
@@ -68,6 +68,7 @@ class SealedClove:
         stable_rounds: Equal assignments in a row before a client declares stability.
         stable_share: Share of declarations that ends the clustering.
         clustering_rounds: Most clusterings, hence most embeddings made; then the last stands.
+        server_momentum: Share of a model's last move that is made again, in [0, 1).
     """
 
     parameters: int
@@ -83,6 +84,7 @@ class SealedClove:
     stable_rounds: int = 2
     stable_share: float = 1.0
     clustering_rounds: int = 3
+    server_momentum: float = 0.0
     state = SealedState
     own = SealedOwn
 
@@ -95,6 +97,7 @@ class SealedClove:
             raise ConfigError("stable_rounds and clustering_rounds are whole numbers from 1")
         if any(not isinstance(count, int) or count < 0 for count in (self.probes, self.features)):
             raise ConfigError("probes and features are whole numbers from 0")
+        check_momentum(self.server_momentum)
         sharing.check_shared(self.shared_parameters, parameters=self.parameters)
         if self.membership not in MEMBERSHIPS:
             raise ConfigError(f"membership is one of {', '.join(MEMBERSHIPS)}")
@@ -137,6 +140,7 @@ class SealedClove:
             seed=self.seed,
             smallest=self.smallest,
             shared_parameters=self.shared_parameters,
+            server_momentum=self.server_momentum,
             is_visible=self._is_visible,
             selection=self.selection,
             parts=self.parts,

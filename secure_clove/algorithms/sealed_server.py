@@ -33,6 +33,7 @@ class SealedServer:
     seed: int
     smallest: int
     shared_parameters: int
+    server_momentum: float
     is_visible: bool
     selection: str
     parts: SealedParts
@@ -123,9 +124,17 @@ class SealedServer:
         heard = sum(replies.counts.values())
         declared = sum(float(total["stable"]) for total in replies.sums.values())
         share = declared / len(state.cohort) if heard else None
+        table, velocity = sharing.trained_table(
+            state.table,
+            state.velocity,
+            sums,
+            shared=self.shared_parameters,
+            momentum=self.server_momentum,
+        )
         trained = replace(
             state,
-            table=sharing.averaged_table(state.table, sums, shared=self.shared_parameters),
+            table=table,
+            velocity=velocity,
             step="",
             stable_share=share,
             accuracy=accuracy(replies.sums) if heard else state.accuracy,

@@ -34,6 +34,7 @@ class SealedState:
 
     Attributes:
         table: ``(K + P, d)``, the current models and, behind them, the probes.
+        velocity: ``(K + P, d)``, the last move of each model; empty without momentum.
         saved: ``(K + P, d)``, the table that `found` was measured on.
         step: Name of the exchange to hold now; empty: the round is over.
         moments: Of the cohort's vectors, in this round's clustering.
@@ -65,6 +66,7 @@ class SealedState:
     is_settled: bool = False
     stable_share: float | None = None
     accuracy: float | None = None
+    velocity: Vector = field(default_factory=lambda: np.zeros((0, 0)))
 
     @property
     def unplaced(self) -> tuple[ClientId, ...]:

@@ -8,6 +8,7 @@ import typer
 
 from secure_clove.cli.console import err, explained, out
 from secure_clove.cli.data import data as data_sets
+from secure_clove.cli.privacy import privacy as privacy_of
 from secure_clove.cli.study import study
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -16,6 +17,7 @@ keys = typer.Typer(no_args_is_help=True, help="Identity keys.")
 app.add_typer(client, name="client")
 app.add_typer(keys, name="keys")
 app.add_typer(data_sets, name="data")
+app.add_typer(privacy_of, name="privacy")
 app.add_typer(study, name="study")
 
 
@@ -46,7 +48,7 @@ Seed = Annotated[
 @app.command()
 def demo(
     privacy: Privacy = "on",
-    visibility: Visibility = "noised",
+    visibility: Visibility = "sealed",
     membership: Membership = "visible",
     seed: Seed = 0,
     rounds: Annotated[
@@ -57,7 +59,7 @@ def demo(
 ) -> None:
     """Watch 25 REST clients find their five hidden groups, then open the report."""
     from secure_clove.sdk.config import PrivacySettings, Settings
-    from secure_clove.studies.demo import PROBES, Demo, run_demo
+    from secure_clove.studies.demo import Demo, options_for, run_demo
 
     with explained():
         settings = Settings(
@@ -65,14 +67,15 @@ def demo(
             rounds=rounds,
             visibility=visibility,
             membership=membership,
-            options={"probes": PROBES},
+            options=options_for(visibility),
             privacy=PrivacySettings() if privacy == "on" else None,
         )
         summary = run_demo(Demo(folder=folder, settings=settings, with_audit=audit), out)
     spent = "off" if summary.epsilon_total is None else f"ε {summary.epsilon_total:.2f}"
-    ari = "hidden" if summary.ari_final is None else f"{summary.ari_final:.2f}"
+    ari = "unknown" if summary.ari_final is None else f"{summary.ari_final:.2f}"
+    whose = " (only the clients know)" if membership == "hidden" else ""
     out.print(
-        f"\nARI [bold]{ari}[/] · accuracy [bold]{summary.accuracy_mean:.3f}[/] · "
+        f"\nARI [bold]{ari}[/]{whose} · accuracy [bold]{summary.accuracy_mean:.3f}[/] · "
         f"privacy [bold]{spent}[/] · {summary.wall_seconds:.0f} s\n"
         f"report  {folder / 'report.html'}\nnumbers {folder / 'summary.json'}",
         highlight=False,

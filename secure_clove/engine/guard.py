@@ -10,21 +10,38 @@ import numpy as np
 
 from secure_clove.algorithms.base import Models, Use
 from secure_clove.clustering.embedding import Embedding, embed
-from secure_clove.engine.plan import EMBEDDING_STEP, RAW_LOSS_STEP, PrivacyPlan
+from secure_clove.engine.plan import EMBEDDING_STEP, RAW_LOSS_STEP
 from secure_clove.engine.ports import Trainer
+from secure_clove.engine.terms import PrivacyPlan
 from secure_clove.errors import LocalProtocolError
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.foundation.trees import Vector
-from secure_clove.privacy.mechanisms import discrete_gaussian
+from secure_clove.privacy.mechanisms import discrete_gaussian, part_of_noise
 
 
 class Guard:
     """A `Learner` over a `Trainer` for one exchange of one round."""
 
     def __init__(
-        self, trainer: Trainer, *, uses: frozenset[Use], plan: PrivacyPlan | None, entropy: Entropy
+        self,
+        trainer: Trainer,
+        *,
+        uses: frozenset[Use],
+        plan: PrivacyPlan | None,
+        entropy: Entropy,
+        honest: int = 1,
     ) -> None:
+        """Stand before ``trainer``.
+
+        Args:
+            trainer: The client's data and model.
+            uses: What the exchange declares.
+            plan: Noise of every release; None adds none.
+            entropy: Of the noise.
+            honest: Fewest honest clients in the sum of the answers, who share distributed noise.
+        """
         self._trainer, self._plan, self._entropy = trainer, plan, entropy
+        self._share = part_of_noise(honest)
         self._uses, self._left = uses, set(uses)
 
     @property
@@ -66,15 +83,17 @@ class Guard:
         return self._trainer.losses(model[None])
 
     def train(self, model: Vector) -> Vector:
-        """Return the model after local training, private if the plan says so.
+        """Return the model after local training; it stays here, has no noise and costs nothing."""
+        self._take(Use.LOCAL)
+        return self._trainer.train_locally(model, self._entropy.fork("local"))
 
-        Training whose result stays here (`Use.LOCAL`) has no noise and costs nothing.
-        """
-        if Use.LOCAL in self._uses:
-            self._take(Use.LOCAL)
-            return self._trainer.train_locally(model, self._entropy.fork("local"))
+    def update(self, model: Vector) -> Vector:
+        """Return what training moves the model by, times the examples, private as the plan says."""
         self._take(Use.UPDATE)
-        return self._trainer.train(model, self._entropy.fork("update"))
+        entropy = self._entropy.fork("update")
+        if self._plan is not None and self._plan.noise == "distributed":
+            return self._trainer.gradient_step(model, entropy, share=self._share)
+        return (self._trainer.train(model, entropy) - model) * self.examples
 
     def correct(self, model: Vector) -> int:
         """Return the count of held-out hits; one example moves it by at most 1."""

@@ -23,7 +23,7 @@ from secure_clove.engine.admission import (
 from secure_clove.engine.asks import Ask
 from secure_clove.engine.guard import Guard
 from secure_clove.engine.messages import REPLY_STEP, Invitation, Reply
-from secure_clove.engine.ongoing import Answer, Live
+from secure_clove.engine.ongoing import Answer, Live, honest_in
 from secure_clove.engine.pipeline import to_ring
 from secure_clove.engine.plan import Config, releases
 from secure_clove.engine.policy import Policy, check_config
@@ -196,11 +196,10 @@ class Participant:
         session = invitation.session
         kept = self._kept(session.round, exchange.name)
         if kept is not None:
-            if kept.ask != invitation.ask:
-                raise RemoteProtocolError("a new attempt asks about other models")
+            kept.check(invitation)
             return kept
         config, trainer = self.config, self._joined[1]
-        ask = self._read(invitation.ask)
+        ask, honest = self._read(invitation.ask), honest_in(session)
         self._say(session, "begun")
         if Use.HELD_OUT in exchange.uses:
             self._evaluate(ask, session.round, session.phase)
@@ -209,6 +208,7 @@ class Participant:
             uses=exchange.uses,
             plan=config.privacy,
             entropy=self._noise.fork(config.federation, session.round, exchange.name),
+            honest=honest,
         )
         own, reply = exchange.work(self._own(), ask, guard)
         self._answer = Answer(
@@ -218,6 +218,7 @@ class Participant:
             vector=NOTHING if exchange.toss else self._on_ring(session, exchange, reply),
             bits=session.ring_bits,
             own=own,
+            honest=honest if config.shares_noise else 1,
         )
         return self._answer
 

@@ -6,14 +6,16 @@ The federation key signs it; every client holds it against its own policy before
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from secure_clove.algorithms import registry
 from secure_clove.algorithms.base import Algorithm, Content, Exchange, Reveal, Use
-from secure_clove.clustering.embedding import Embedding, check_clip
+from secure_clove.clustering.embedding import Embedding
+from secure_clove.engine.terms import PrivacyPlan, TrainingPlan
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.codec import encode
 from secure_clove.foundation.ids import Digest, FederationId, digest
+from secure_clove.privacy.clipping import gradient_grid
 from secure_clove.privacy.events import Release
 from secure_clove.secagg.quantise import Grid, Quantiser, ring_bits_for
 
@@ -40,92 +42,6 @@ MOST_CLIENTS = 2**16
 
 SMALLEST_SUM = 3
 """Fewest clients in a masked session: below, the threshold floor(2n/3)+1 needs everybody."""
-
-
-Optimizer = Literal["sgd", "adam"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingPlan:
-    """How a client trains locally in one exchange: by steps, or by epochs of shuffled batches.
-
-    Attributes:
-        learning_rate: Of the optimizer, above 0.
-        optimizer: `sgd` or `adam`, made anew in every exchange.
-        momentum: Of `sgd`, in [0, 1).
-        steps: Gradient steps, unless `epochs` is set.
-        rate: Share of the examples in a step, Poisson sampled; 1 takes all of them.
-        epochs: Passes over the shuffled examples, instead of steps; needs `batch_size` and a
-            federation without privacy.
-        batch_size: Examples in a step of an epoch; the last step takes what is left.
-    """
-
-    learning_rate: float
-    optimizer: Optimizer = "sgd"
-    momentum: float = 0.0
-    steps: int = 1
-    rate: float = 1.0
-    epochs: int | None = None
-    batch_size: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse settings that cannot train."""
-        if not 0 < self.learning_rate < math.inf or not 0 <= self.momentum < 1:
-            raise ConfigError("learning_rate > 0 and 0 <= momentum < 1 expected")
-        if self.optimizer not in ("sgd", "adam"):
-            raise ConfigError(f"no optimizer '{self.optimizer}'; choose sgd or adam")
-        if self.optimizer == "adam" and self.momentum:
-            raise ConfigError("adam has moments of its own; leave momentum at 0")
-        if self.steps < 1 or not 0 < self.rate <= 1:
-            raise ConfigError("steps >= 1 and 0 < rate <= 1 expected")
-        self._check_epochs()
-
-    def _check_epochs(self) -> None:
-        if (self.epochs is None) != (self.batch_size is None):
-            raise ConfigError("epochs and batch_size go together; set both or neither")
-        if self.epochs is None or self.batch_size is None:
-            return
-        if self.epochs < 1 or self.batch_size < 1:
-            raise ConfigError("epochs and batch_size count from 1")
-        if (self.steps, self.rate) != (1, 1.0):
-            raise ConfigError("training goes by epochs and batch_size or by steps and rate")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrivacyPlan:
-    """Noise of every release, as multiples of its sensitivity.
-
-    Attributes:
-        delta: At which the federation states its ε.
-        embedding: Noise multiplier of one loss embedding.
-        embedding_kind: What a loss embedding is: `directional`, `relative` or `clipped`.
-        embedding_clip: Public constant C at which `relative` and `clipped` cut, in units of the
-            loss.
-        update: Noise multiplier of one DP-SGD step.
-        clip: L2 norm at which a per-example gradient is clipped.
-        metrics: Noise multiplier of one count over held-out examples.
-    """
-
-    delta: float
-    embedding: float
-    embedding_kind: Embedding = Embedding.DIRECTIONAL
-    embedding_clip: float | None = None
-    update: float
-    clip: float
-    metrics: float
-
-    def __post_init__(self) -> None:
-        """Refuse settings under which a guarantee would be empty."""
-        if self.embedding_kind is Embedding.RAW:
-            raise ConfigError("raw losses move without limit: take another embedding, or no plan")
-        check_clip(self.embedding_kind, self.embedding_clip)
-        if not 0 < self.delta < 1:
-            raise ConfigError("0 < delta < 1 expected")
-        if not min(self.embedding, self.update, self.metrics, self.clip) > 0:
-            raise ConfigError(
-                "every noise multiplier and the clipping norm must be positive; "
-                "to run without privacy set the whole privacy plan to none"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +104,8 @@ class Config:
                 "private training needs Poisson batches, because shuffled ones have no accountant "
                 "here; set steps and rate instead of epochs and batch_size"
             )
+        if self.shares_noise:
+            self._check_gradients()
         for exchange in self.build().exchanges:
             check_embedding(exchange, self.privacy)
             if any(part.client_sigma for part in exchange.parts):
@@ -196,6 +114,28 @@ class Config:
                     "federation cannot promise what it would cost; leave it at 0"
                 )
             ring_bits(self, exchange, MOST_CLIENTS if exchange.reveal is Reveal.SUM else 1)
+
+    @property
+    def shares_noise(self) -> bool:
+        """Whether the noise of updates is only in their sums."""
+        return self.privacy is not None and self.privacy.noise == "distributed"
+
+    def _check_gradients(self) -> None:
+        plan = self.training
+        if (plan.optimizer, plan.momentum, plan.steps) != ("sgd", 0.0, 1):
+            raise ConfigError(
+                "distributed noise is that of a sum of gradients; set optimizer to sgd, momentum "
+                "to 0 and steps to 1 (server_momentum of the algorithm is free), or noise to local"
+            )
+        for exchange in self.build().exchanges:
+            if Use.UPDATE not in exchange.uses:
+                continue
+            slots = any(len(p.shape) > 1 for p in exchange.parts if p.content is Content.UPDATE)
+            if exchange.reveal is not Reveal.SUM or slots:
+                raise ConfigError(
+                    f"'{exchange.name}' of {self.algorithm} does not sum the gradients of known "
+                    "clients, so their shares do not make up the noise; set noise to local"
+                )
 
     @property
     def hash(self) -> Digest:
@@ -278,7 +218,13 @@ def releases(config: Config, exchange: Exchange[Any, Any]) -> tuple[Release, ...
         elif use is Use.UPDATE:
             noise = plan.update if plan else 0.0
             found.append(
-                Release(name="update", multiplier=noise, rate=training.rate, steps=training.steps)
+                Release(
+                    name="update",
+                    multiplier=noise,
+                    rate=training.rate,
+                    steps=training.steps,
+                    is_shared=config.shares_noise,
+                )
             )
     return tuple(found)
 
@@ -321,6 +267,8 @@ def grid(config: Config, content: Content) -> Grid:
             return Grid(step=MOMENT_STEP, bound=grid(config, Content.EMBEDDING).bound ** 2)
         case Content.FEATURE:
             return Grid(step=FEATURE_STEP, bound=1.0)
+        case Content.UPDATE if plan is not None and config.shares_noise:
+            return _gradient_grid(config, plan)
         case Content.UPDATE:
             return Grid(step=config.update_step, bound=config.update_bound * config.max_examples)
         case Content.COUNT:
@@ -328,6 +276,15 @@ def grid(config: Config, content: Content) -> Grid:
         case Content.HELD_OUT:
             reach = math.ceil(TAIL * plan.metrics) if plan else 0
             return Grid(step=1.0, bound=float(config.max_examples + reach))
+
+
+def _gradient_grid(config: Config, plan: PrivacyPlan) -> Grid:
+    """Return the grid of clipped gradients, with room for all of one client's and all noise."""
+    training = config.training
+    clip = plan.clip * training.learning_rate / training.rate
+    found = gradient_grid(clip, config.parameters)
+    noise = TAIL * plan.update * found.sensitivity * found.step
+    return Grid(step=found.step, bound=config.max_examples * (clip + found.step) + noise)
 
 
 def quantiser(config: Config, exchange: Exchange[Any, Any]) -> Quantiser:

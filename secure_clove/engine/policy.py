@@ -29,6 +29,8 @@ class Policy:
             over so few clients that they tell of single replies.
         embeddings: Names of the loss embeddings that this client answers with. None allows every
             one that carries a guarantee, and `raw` where `max_epsilon` is infinite.
+        local_noise: Whether to refuse noise that the clients of a sum share: it protects only while
+            less than a third of them collude with the coordinator.
         federation_key: Ed25519 public key of the federation as 64 hex digits, got from its operator
             by another way than the coordinator. None trusts the first key seen and keeps it.
     """
@@ -38,6 +40,7 @@ class Policy:
     min_cohort: int = 3
     sum_only: bool = False
     embeddings: tuple[str, ...] | None = None
+    local_noise: bool = False
     federation_key: str | None = None
 
     def __post_init__(self) -> None:
@@ -82,6 +85,10 @@ def check_config(policy: Policy, config: Config, trainer: Trainer) -> None:
     if config.min_cohort < policy.min_cohort:
         raise PolicyRefusedError(
             "min_cohort", f"sums over {config.min_cohort} clients, we allow {policy.min_cohort}"
+        )
+    if policy.local_noise and config.shares_noise:
+        raise PolicyRefusedError(
+            "local_noise", "the clients of a sum share the noise of updates; we add all of ours"
         )
     if policy.sum_only and any(x.reveal is Reveal.EACH for x in config.build().exchanges):
         raise PolicyRefusedError("sum_only", f"'{config.algorithm}' shows single replies")

@@ -36,6 +36,12 @@ class Trainer(Protocol):
     def train(self, model: Vector, entropy: Entropy) -> Vector:
         """Return the model after local training with the plan's clipping and noise."""
 
+    def gradient_step(self, model: Vector, entropy: Entropy, *, share: float) -> Vector:
+        """Return by how much one private step moves the model, times the examples, on its grid.
+
+        The noise has ``share`` of the plan's standard deviation.
+        """
+
     def train_locally(self, model: Vector, entropy: Entropy) -> Vector:
         """Return the model after local training without noise; the result must stay here."""
 

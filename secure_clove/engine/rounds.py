@@ -2,11 +2,11 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from secure_clove.algorithms.base import Exchange, Replies, Reveal
+from secure_clove.algorithms.base import Exchange, Replies, Reveal, Use
 from secure_clove.clustering.scores import agreement
 from secure_clove.engine.asks import Asks
 from secure_clove.engine.each import EachServer
@@ -34,6 +34,7 @@ from secure_clove.privacy.accounting import totals
 from secure_clove.secagg.keys import public_coin
 from secure_clove.secagg.server import SumServer
 from secure_clove.secagg.session import Carriage, Session
+from secure_clove.secagg.transcript import threshold
 
 
 class Rounds:
@@ -182,7 +183,8 @@ class Rounds:
         held = {**self.state.held, exchange.name: self.state.held.get(exchange.name, 0) + 1}
         self.state = replace(self.state, exchange=exchange.name, sums=(), replies=(), held=held)
         for group in sorted(found):
-            self._open_session(exchange, inner, group, found[group], attempt=1)
+            fewest = self._fewest(exchange, found[group])
+            self._open_session(exchange, inner, group, found[group], attempt=1, least=fewest)
         return True
 
     def _open_session(
@@ -193,6 +195,7 @@ class Rounds:
         clients: Sequence[ClientId],
         *,
         attempt: int,
+        least: int,
     ) -> None:
         packed = Asks(self._tx.save_artefact)
         asks = {client: packed.save(exchange.ask(inner, client)) for client in clients}
@@ -212,7 +215,7 @@ class Rounds:
             asks=tuple(sorted(set(asks.values()))),
             length=numbers.length,
             ring_bits=ring_bits(self._config, exchange, len(clients) if masked else 1),
-            min_cohort=self._config.min_cohort,
+            min_cohort=least,
             stage_ms=self._config.stage_ms,
             nonce=self._entropy.draw(32),
         )
@@ -227,6 +230,12 @@ class Rounds:
         self._tx.save_session(sid, self._config.federation, encode(opened))
         tally = replace(self.state.tally, sessions=self.state.tally.sessions + 1)
         self.state = replace(self.state, open=(*self.state.open, sid), tally=tally)
+
+    def _fewest(self, exchange: Exchange[Any, Any], clients: Collection[ClientId]) -> int:
+        """Return how many a sum must hold: enough of those among whom its noise is shared."""
+        if self._config.shares_noise and Use.UPDATE in exchange.uses:
+            return max(self._config.min_cohort, threshold(len(clients)))
+        return self._config.min_cohort
 
     def _fold(self) -> None:
         exchange = self._config.exchange(self.state.exchange)
@@ -287,9 +296,10 @@ class Rounds:
         said = {"round": self.state.round, "phase": phase, "attempt": attempt, "reason": reason}
         self._tx.announce(name, "aborted", encode(said))
         left = [client for client in ended.session.cohort if client in self.state.present]
-        if attempt < MOST_ATTEMPTS and len(left) >= self._config.min_cohort:
-            exchange = self._config.exchange(self.state.exchange)
-            self._open_session(exchange, self._inner(), ended.group, left, attempt=attempt + 1)
+        least = ended.session.min_cohort
+        if attempt < MOST_ATTEMPTS and len(left) >= least:
+            exchange, inner = self._config.exchange(self.state.exchange), self._inner()
+            self._open_session(exchange, inner, ended.group, left, attempt=attempt + 1, least=least)
 
     # ---- the algorithm's own state
 

@@ -20,8 +20,6 @@ Source: Abadi et al. 2016, Algorithm 1; privacy.md, "Unit" and "Noise is integer
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from math import ceil, log2, sqrt
 from typing import Any
 
 import torch
@@ -33,40 +31,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from secure_clove.errors import DataError
 from secure_clove.foundation.seeds import Entropy
+from secure_clove.privacy.clipping import Grid
 from secure_clove.privacy.mechanisms import discrete_gaussian
 
 # Torch's word on the hooks of Opacus on a first layer. Once for the process, since
 # `warnings.catch_warnings` in one of several training threads undoes it in the others.
 warnings.filterwarnings("ignore", message="Full backward hook is firing", category=UserWarning)
 
-LEAST_STEPS = 1024
-"""Grid steps in the clipping norm, at least."""
-
 CELLS = 2**22
 """Numbers in the per-example gradients held at a time: 32 MiB in float64."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """The public grid that clipped gradients are rounded onto.
-
-    Attributes:
-        step: Distance of two grid points, in units of the gradient.
-        sensitivity: Largest norm of one example's row, in steps.
-    """
-
-    step: float
-    sensitivity: float
-
-
-def gradient_grid(clip: float, dimension: int) -> Grid:
-    """Return the grid for gradients of ``dimension`` numbers clipped to norm ``clip``.
-
-    The clipping norm is 1024 steps, more above 4096 dimensions: 16 sqrt(d) rounded up to a power
-    of two, so that paying for the rounding never adds more than 1/32 to the noise.
-    """
-    steps = max(LEAST_STEPS, 2 ** ceil(log2(16 * sqrt(dimension))))
-    return Grid(step=clip / steps, sensitivity=steps + sqrt(dimension) / 2)
 
 
 class GridOptimizer(DPOptimizer):  # type: ignore[misc]  # opacus has no types
@@ -77,6 +50,7 @@ class GridOptimizer(DPOptimizer):  # type: ignore[misc]  # opacus has no types
         optimizer: torch.optim.Optimizer,
         *,
         clip: float,
+        grid: Grid,
         noise_multiplier: float,
         expected_batch: float,
         entropy: Entropy,
@@ -86,6 +60,7 @@ class GridOptimizer(DPOptimizer):  # type: ignore[misc]  # opacus has no types
         Args:
             optimizer: Takes the step once the gradient is private.
             clip: Norm that one example's gradient is clipped to.
+            grid: That clipped gradients are rounded onto.
             noise_multiplier: Noise standard deviation over sensitivity; 0 adds none.
             expected_batch: Public constant that the noised sum is divided by.
             entropy: Where the noise comes from.
@@ -98,7 +73,7 @@ class GridOptimizer(DPOptimizer):  # type: ignore[misc]  # opacus has no types
         )
         self._entropy = entropy
         self._sizes: list[int] = [p.numel() for p in self.params]
-        self._grid = gradient_grid(clip, sum(self._sizes))
+        self._grid = grid
         self._steps: Tensor | None = None
 
     @property
@@ -116,14 +91,18 @@ class GridOptimizer(DPOptimizer):  # type: ignore[misc]  # opacus has no types
         total = (rows * (factor / self._grid.step)).round().sum(0).long()
         self._steps = total if self._steps is None else self._steps + total
 
-    def add_noise(self) -> None:
-        """Add the noise in steps and hand the gradient to the wrapped optimizer."""
+    def noised(self) -> Tensor:
+        """Return the sum of the clipped gradients with its noise, in steps, and forget it."""
         if self._steps is None:
             raise DataError("no gradient was computed, so there is nothing to add noise to")
         sigma = self.noise_multiplier * self._grid.sensitivity
-        noise = discrete_gaussian(sigma, len(self._steps), self._entropy)
-        noised, self._steps = self._steps + torch.from_numpy(noise).to(self._steps.device), None
-        parts = torch.split_with_sizes(noised, self._sizes)
+        noise = torch.from_numpy(discrete_gaussian(sigma, len(self._steps), self._entropy))
+        found, self._steps = self._steps + noise.to(self._steps.device), None
+        return found
+
+    def add_noise(self) -> None:
+        """Hand the noised gradient to the wrapped optimizer."""
+        parts = torch.split_with_sizes(self.noised(), self._sizes)
         for p, part in zip(self.params, parts, strict=True):
             p.grad = (part.double() * self._grid.step).to(p.dtype).view_as(p)
 

@@ -97,6 +97,20 @@ class TorchLearner:
         """
         return self.resident.train(model, self.training, entropy)
 
+    def gradient_step(self, model: Vector, entropy: Entropy, *, share: float) -> Vector:
+        """Return by how much one private step moves ``model``, times the examples, on its grid.
+
+        Args:
+            model: Shape (d,).
+            entropy: Source of the batch and the noise.
+            share: Of the standard deviation of the noise, in (0, 1].
+
+        Raises:
+            ConfigError: the training is not private.
+            DataError: a model of another length.
+        """
+        return self.resident.gradient_step(model, self.training, entropy, share=share)
+
     def train_locally(self, model: Vector, entropy: Entropy) -> Vector:
         """Return ``model`` after one local training without clipping and noise; it stays here.
 

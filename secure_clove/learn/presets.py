@@ -1,6 +1,6 @@
 """Local training as the paper prints it and as its authors' public code does it."""
 
-from secure_clove.engine.plan import TrainingPlan
+from secure_clove.engine.terms import TrainingPlan
 from secure_clove.errors import ConfigError
 from secure_clove.learn.architectures import ARCHITECTURES
 

@@ -133,6 +133,24 @@ class Resident:
         (self._plain if plain else self._sgd).run(examples, entropy)
         return converged(flat(self.module))
 
+    def gradient_step(
+        self, model: Vector, examples: Examples, entropy: Entropy, *, share: float
+    ) -> Vector:
+        """Return by how much one private step moves ``model``, times the examples, on its grid.
+
+        Args:
+            model: Shape (d,).
+            examples: On the resident's device.
+            entropy: Source of the batch, dropout and noise.
+            share: Of the standard deviation of the noise, in (0, 1].
+
+        Raises:
+            ConfigError: the training has no clipping norm.
+            DataError: a model of another length.
+        """
+        load_flat(self.module, model)
+        return self._sgd.gradient_step(examples, entropy, share=share)
+
 
 def converged(trained: Vector) -> Vector:
     """Return ``trained``, of any shape, if all its numbers are finite.

@@ -4,19 +4,21 @@ Without privacy the batches may also be those of shuffled epochs, as in the pape
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from secure_clove.engine.plan import TrainingPlan
+from secure_clove.engine.terms import TrainingPlan
 from secure_clove.errors import ConfigError, DataError
 from secure_clove.foundation.seeds import Entropy
+from secure_clove.foundation.trees import Vector
 from secure_clove.learn.devices import seeded
 from secure_clove.learn.dpsgd import GridOptimizer, gathering, sampled
 from secure_clove.learn.losses import example_losses
 from secure_clove.learn.tasks import Examples, Loss
+from secure_clove.privacy.clipping import gradient_grid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,14 +124,59 @@ class LocalSgd:
                 elif len(batch):
                     self._step(optimizer, x, y, self._expected(len(batch), len(examples)))
 
+    def gradient_step(self, examples: Examples, entropy: Entropy, *, share: float) -> Vector:
+        """Return by how much one step moves the module, times its examples; the module stays.
+
+        A whole number of steps of the public grid in every coordinate, so that sums over clients
+        are exact and their shares of the noise add up to one noise.
+
+        Args:
+            examples: n examples, on the device of the module.
+            entropy: Source of the batch, the noise and any dropout.
+            share: Of the standard deviation of the noise, in (0, 1].
+
+        Returns:
+            (d,) float64.
+
+        Raises:
+            ConfigError: the spec has no clipping norm.
+
+        Source: clove.txt, Option II (gradient averaging); privacy.md, "Training, Option II".
+        """
+        spec, device = self._spec, examples.x.device
+        if spec.clip is None:
+            raise ConfigError("a private gradient needs a clipping norm; set clip")
+        self._module.train()
+        scale = spec.learning_rate / spec.rate
+        grid = gradient_grid(spec.clip * scale, self._parameters)
+        in_gradients = replace(grid, step=grid.step / scale)
+        optimizer = GridOptimizer(
+            plain_optimizer(spec, self._module.parameters()),
+            clip=spec.clip,
+            grid=in_gradients,
+            noise_multiplier=spec.noise_multiplier * share,
+            expected_batch=spec.rate * len(examples),
+            entropy=entropy,
+        )
+        with seeded(device, entropy), gathering(self._module):
+            batch = poisson_batch(len(examples), spec.rate, entropy).to(device)
+            for _ in self._gathered(optimizer, examples.x[batch], examples.y[batch]):
+                optimizer.clip_and_accumulate()
+        return -grid.step * optimizer.noised().cpu().double().numpy()
+
+    @property
+    def _parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self._module.parameters())
+
     def _optimizer(self, count: int, entropy: Entropy) -> torch.optim.Optimizer:
         spec = self._spec
-        plain = plain_optimizer(spec, self._module.parameters())
         if spec.clip is None:
-            return plain
+            return plain_optimizer(spec, self._module.parameters())
+        grid = gradient_grid(spec.clip, self._parameters)
         private: torch.optim.Optimizer = GridOptimizer(
-            plain,
+            plain_optimizer(spec, self._module.parameters()),
             clip=spec.clip,
+            grid=grid,
             noise_multiplier=spec.noise_multiplier,
             expected_batch=spec.rate * count,
             entropy=entropy,
@@ -148,6 +195,12 @@ class LocalSgd:
         optimizer.step()
 
     def _private_step(self, optimizer: GridOptimizer, x: Tensor, y: Tensor) -> None:
+        for is_last in self._gathered(optimizer, x, y):
+            optimizer.signal_skip_step(not is_last)
+            optimizer.step()
+
+    def _gathered(self, optimizer: GridOptimizer, x: Tensor, y: Tensor) -> Iterator[bool]:
+        """Compute the gradients of a batch, part by part; yield whether a part is the last."""
         size = optimizer.at_once
         for start in range(0, max(len(y), 1), size):
             part = slice(start, start + size)
@@ -157,8 +210,7 @@ class LocalSgd:
             else:  # an empty batch is a step of pure noise
                 for p in optimizer.params:
                     p.grad_sample = p.new_zeros((0, *p.shape))
-            optimizer.signal_skip_step(start + size < len(y))
-            optimizer.step()
+            yield start + size >= len(y)
 
     def _summed_loss(self, x: Tensor, y: Tensor) -> Tensor:
         try:

@@ -123,7 +123,7 @@ class LiveTable:
 
     def _frame(self) -> RenderableType:
         parts: list[RenderableType] = [self._header(), self._progress, "", self._table(), ""]
-        if self._rounds:
+        if self._rounds and self._rounds[-1].clusters:
             parts.append(cluster_blocks(self._rounds[-1]))
         if not self._is_over:
             parts.append(Text(f"▸ {self._activity or 'starting'}", style="italic"))

@@ -1,4 +1,4 @@
-"""What left a client and how well it was noised: the unit in which privacy is accounted.
+"""What leaves a client and how well it is noised: the unit in which privacy is accounted.
 
 The unit is one example of one client, neighbouring by zero-out: its loss row and gradient become
 zero and the count of examples stays public (privacy.md, "Unit").
@@ -24,12 +24,14 @@ class Release:
         rate: Probability with which the client itself picks each example for a step, unseen by
             the server (Poisson sampling); 1 uses all of them.
         steps: How many times, independently; a round of DP-SGD has many.
+        is_shared: Whether the noise is only in a sum of several clients, made up of their shares.
     """
 
     name: Name
     multiplier: float
     rate: float = 1.0
     steps: int = 1
+    is_shared: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no mechanism can be; keep numbers as floats for one canonical encoding."""
@@ -38,6 +40,70 @@ class Release:
         if self.name not in ("embedding", "update", "metrics"):
             raise ConfigError(f"a release is an embedding, an update or metrics, not {self.name!r}")
         if not 0 <= self.multiplier < math.inf:
-            raise ConfigError(f"noise multiplier {self.multiplier} is not a finite number >= 0")
-        if not 0 < self.rate <= 1 or self.steps < 1:
-            raise ConfigError(f"rate in (0, 1] and steps >= 1 expected: {self.rate}, {self.steps}")
+            raise ConfigError(
+                f"noise multiplier {self.multiplier} is not a finite number >= 0; 0 is no noise, "
+                "and more of it protects better"
+            )
+        _check_training(self.rate, self.steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """What one client releases in a number of rounds, before any of it is made.
+
+    Attributes:
+        rounds: Number of rounds.
+        embeddings: Loss embeddings in all of them. They come one a round, from the first, or as
+            many a round as it takes.
+        steps: Training steps of a round.
+        rate: Share of the training examples in a step, Poisson sampled; 1 takes all of them.
+        embedding: Noise multiplier of each embedding; None releases none.
+        update: Noise multiplier of each training step; None trains nothing.
+        metrics: Noise multiplier of the one count of a round; None counts nothing.
+    """
+
+    rounds: int = 1
+    embeddings: int = 0
+    steps: int = 1
+    rate: float = 1.0
+    embedding: float | None = None
+    update: float | None = None
+    metrics: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be played, and noise without a release to carry it."""
+        if self.rounds < 1 or self.embeddings < 0:
+            raise ConfigError(
+                f"{self.rounds} rounds with {self.embeddings} embeddings cannot be played; set "
+                "rounds to 1 or more, embeddings to 0 or more"
+            )
+        if self.embedding is not None and not self.embeddings:
+            raise ConfigError("there is noise for embeddings and no embedding; set how many")
+        _check_training(self.rate, self.steps)
+        self.releases()
+
+    def releases(self, rounds: int | None = None) -> tuple[Release, ...]:
+        """Return what has left after ``rounds`` of the rounds, or after all."""
+        played = self.rounds if rounds is None else rounds
+        held = min(self.embeddings, played * math.ceil(self.embeddings / self.rounds))
+        found = []
+        if self.embedding is not None:
+            found.append(Release(name="embedding", multiplier=self.embedding, steps=held))
+        if self.update is not None:
+            steps = played * self.steps
+            found.append(
+                Release(name="update", multiplier=self.update, rate=self.rate, steps=steps)
+            )
+        if self.metrics is not None:
+            found.append(Release(name="metrics", multiplier=self.metrics, steps=played))
+        return tuple(found)
+
+
+def _check_training(rate: float, steps: int) -> None:
+    if not 0 < rate <= 1:
+        raise ConfigError(
+            f"rate {rate} is no share of the examples; it lies above 0 and at most at 1, which "
+            "takes all of them"
+        )
+    if steps < 1:
+        raise ConfigError(f"steps is {steps}; a release is made at least once, so set 1 or more")

@@ -89,6 +89,11 @@ class Ledger:
         """Hash of the last entry: it stands for the whole ledger."""
         return self.entries[-1].hash if self.entries else GENESIS
 
+    @property
+    def shares_noise(self) -> bool:
+        """Whether some release was protected by noise that several clients share."""
+        return any(entry.release.is_shared for entry in self.entries)
+
     def totals(self) -> Totals:
         """Return the ε spent so far."""
         return totals((entry.release for entry in self.entries), self.delta)

@@ -126,6 +126,17 @@ def total_variation(sigma: float, count: int) -> float:
     return count * (tables + (len(parts) - 1) * 2.0**-250)
 
 
+def part_of_noise(honest: int) -> float:
+    """Return each client's part of a standard deviation, of which ``honest`` add up to it.
+
+    Raises:
+        ConfigError: no honest client.
+    """
+    if honest < 1:
+        raise ConfigError(f"a noise is shared by at least 1 honest client, found {honest}")
+    return min(1.0, (1 + 2.0**-50) / math.sqrt(honest))  # never a rounding error too little
+
+
 def share_of_noise(sigma: float, *, honest: int) -> float:
     """Return the standard deviation of the noise that each client adds so that sums hold ``sigma``.
 
@@ -139,9 +150,7 @@ def share_of_noise(sigma: float, *, honest: int) -> float:
 
     Source: protocol.md, noise ``distributed``: variance sigma^2 / (T - t_c) each.
     """
-    if honest < 1:
-        raise ConfigError(f"a noise is shared by at least 1 honest client, found {honest}")
-    share = sigma / math.sqrt(honest) * (1 + 2.0**-50)  # never a rounding error too little
+    share = sigma * part_of_noise(honest)
     if not LEAST_SHARE <= share <= WIDEST:
         raise ConfigError(
             f"a noise of {sigma:g} grid steps shared by {honest} honest clients gives each "

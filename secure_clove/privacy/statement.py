@@ -2,7 +2,8 @@
 
 import math
 
-from secure_clove.privacy.accounting import Totals
+from secure_clove.privacy.accounting import Totals, totals
+from secure_clove.privacy.events import Schedule
 
 SIMULATED = (
     "SIMULATION: the noise comes from a reproducible generator. It can be predicted, so nothing "
@@ -10,7 +11,9 @@ SIMULATED = (
 )
 
 
-def statement(totals: Totals, *, delta: float, is_simulated: bool) -> str:
+def statement(
+    totals: Totals, *, delta: float, is_simulated: bool, is_distributed: bool = False
+) -> str:
     """Return the privacy statement of one client, one claim a line.
 
     It always names the unit, the neighbours, the adversary, (ε, δ), what is covered and what is
@@ -20,13 +23,14 @@ def statement(totals: Totals, *, delta: float, is_simulated: bool) -> str:
         totals: The ε spent, from the ledger.
         delta: δ in (0, 1) at which it was counted.
         is_simulated: Whether the noise was drawn from a simulated source.
+        is_distributed: Whether the noise of updates is only in their sums.
     """
     lines = [
         "Unit: one example of this client.",
         "Neighbours: data sets that differ in one example, whose loss row and gradient become zero "
         "(zero-out); the count of examples is public. " + _replacement(totals.total, delta),
-        "Adversary: the coordinator and all other clients together, who see every message and all "
-        "models of all rounds and follow or break the protocol as they like.",
+        f"Adversary: {_adversary(is_distributed)}, who see every message and all models of all "
+        "rounds and follow or break the protocol as they like.",
         f"Guarantee: {_guarantee(totals.total, delta)}",
         f"Covered: loss embeddings, {_part(totals.embedding)}; model updates, "
         f"{_part(totals.update)}.",
@@ -37,6 +41,45 @@ def statement(totals: Totals, *, delta: float, is_simulated: bool) -> str:
         "whole. No client-level guarantee is claimed.",
     ]
     return "\n".join([SIMULATED, *lines] if is_simulated else lines)
+
+
+def _adversary(is_distributed: bool) -> str:
+    if not is_distributed:
+        return "the coordinator and all other clients together"
+    return (
+        "for loss embeddings the coordinator and all other clients together; for model updates the "
+        "coordinator and less than a third of the clients of each sum, within what computers can "
+        "do, because the clients of a sum share its noise"
+    )
+
+
+def plan_statement(schedule: Schedule, *, delta: float) -> str:
+    """Return what is planned and the privacy statement of a client that does all of it.
+
+    Args:
+        schedule: What would be released.
+        delta: δ in (0, 1).
+    """
+    spent = totals(schedule.releases(), delta)
+    return f"{_planned(schedule)}\n{statement(spent, delta=delta, is_simulated=False)}"
+
+
+def _planned(schedule: Schedule) -> str:
+    parts = [f"Plan: rounds, {schedule.rounds}"]
+    if schedule.embedding is not None:
+        parts.append(f"loss embeddings in all, {schedule.embeddings}, {_noise(schedule.embedding)}")
+    if schedule.update is not None:
+        chosen = f"a random {schedule.rate:.3g} of the examples, which the coordinator cannot see"
+        of = "all examples" if schedule.rate == 1 else chosen
+        noise = _noise(schedule.update)
+        parts.append(f"training steps of a round, {schedule.steps}, each on {of}, {noise}")
+    if schedule.metrics is not None:
+        parts.append(f"one count over held-out examples a round, {_noise(schedule.metrics)}")
+    return "; ".join(parts) + "."
+
+
+def _noise(multiplier: float) -> str:
+    return f"noise multiplier {multiplier:.4g}" if multiplier else "without noise"
 
 
 def _guarantee(epsilon: float, delta: float) -> str:

@@ -11,7 +11,8 @@ from secure_clove.algorithms.base import Algorithm, Use
 from secure_clove.algorithms.registry import build
 from secure_clove.clustering.embedding import Embedding
 from secure_clove.engine.pipeline import pack
-from secure_clove.engine.plan import Config, Optimizer, PrivacyPlan, TrainingPlan, allowances
+from secure_clove.engine.plan import Config, allowances
+from secure_clove.engine.terms import NoiseMode, Optimizer, PrivacyPlan, TrainingPlan
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.ids import FederationId, digest
 from secure_clove.learn.models import MakeModel, architecture, initial, parameter_count
@@ -52,6 +53,8 @@ class PrivacySettings(Strict):
         embedding_kind: What a loss embedding is: ``directional``, ``relative`` or ``clipped``.
         embedding_clip: Public constant at which the last two cut, in units of the loss.
         clip: L2 norm at which a per-example gradient is clipped.
+        noise: Of updates. ``local``: every client adds all of it; ``distributed``: the shares of
+            the clients of a sum make it up, against less than a third of them colluding.
     """
 
     delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
@@ -61,6 +64,7 @@ class PrivacySettings(Strict):
     embedding_kind: Embedding = Embedding.DIRECTIONAL
     embedding_clip: Positive | None = None
     clip: Positive = 1.0
+    noise: NoiseMode = "local"
 
 
 class Settings(Strict):
@@ -205,10 +209,13 @@ def _noise(settings: Settings, algorithm: Algorithm[Any, Any]) -> PrivacyPlan | 
     steps = settings.rounds * settings.training.steps
     return PrivacyPlan(
         delta=asked.delta,
+        noise=asked.noise,
         embedding=embedding,
         embedding_kind=asked.embedding_kind,
         embedding_clip=asked.embedding_clip,
-        update=remaining_multiplier(asked.epsilon_total, asked.delta, spent, steps),
+        update=remaining_multiplier(
+            asked.epsilon_total, asked.delta, spent, steps, rate=settings.training.rate
+        ),
         clip=asked.clip,
         metrics=multiplier_for(asked.epsilon_metrics, asked.delta, settings.rounds),
     )

@@ -26,6 +26,7 @@ class ClientResult:
         spent: ε of everything it released, by its own ledger.
         delta: At which ε is counted.
         is_simulated: Whether its noise was reproducible, hence no protection.
+        is_distributed: Whether clients shared the noise of its updates.
     """
 
     client: ClientId
@@ -35,11 +36,17 @@ class ClientResult:
     spent: Totals
     delta: float
     is_simulated: bool = False
+    is_distributed: bool = False
 
     @property
     def privacy(self) -> str:
         """The privacy statement in words."""
-        return statement(self.spent, delta=self.delta, is_simulated=self.is_simulated)
+        return statement(
+            self.spent,
+            delta=self.delta,
+            is_simulated=self.is_simulated,
+            is_distributed=self.is_distributed,
+        )
 
 
 def client_result(participant: Participant, task: TorchTask, *, is_simulated: bool) -> ClientResult:
@@ -56,6 +63,7 @@ def client_result(participant: Participant, task: TorchTask, *, is_simulated: bo
         spent=ledger.totals(),
         delta=ledger.delta,
         is_simulated=is_simulated,
+        is_distributed=ledger.shares_noise,
     )
 
 

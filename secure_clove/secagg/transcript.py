@@ -5,6 +5,7 @@ Source: protocol.md, "Keys and primitives" (h1, h2) and "Messages of SCA-Full" (
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from math import ceil
 
 from secure_clove.errors import CohortTooSmallError, LocalProtocolError, UnknownClientError
 from secure_clove.foundation.codec import encode
@@ -49,6 +50,24 @@ def check_count(what: str, count: int, least: int) -> None:
 def fewest(session: Session, count: int) -> int:
     """Return how many of a U1 of ``count`` clients U2 and U3 must hold."""
     return max(threshold(count), session.min_cohort)
+
+
+def fewest_honest(clients: int, *, least: int) -> int:
+    """Return the fewest honest clients in a sum that can be released.
+
+    Args:
+        clients: Invited, at least 3.
+        least: Fewest clients that the session lets a sum hold, `Session.min_cohort`.
+
+    Raises:
+        CohortTooSmallError: fewer than 3 clients, or more in a sum than there are.
+
+    Source: protocol.md, "Thresholds": at most ceil(n/3) - 1 of the n clients of U1 collude.
+    """
+    low = max(least, SMALLEST)
+    if low > clients:
+        raise CohortTooSmallError(f"a cohort of {clients} clients, sums hold at least {low}")
+    return min(max(threshold(n), low) - (ceil(n / 3) - 1) for n in range(low, clients + 1))
 
 
 def fewest_nearby(session: Session, graph: Graph) -> int:

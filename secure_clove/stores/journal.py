@@ -4,13 +4,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sqlalchemy import (
+    URL,
     Column,
+    Engine,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
     UniqueConstraint,
+    create_engine,
     insert,
     select,
     update,
@@ -18,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from secure_clove.engine.ports import Mark
-from secure_clove.errors import StoreError
+from secure_clove.errors import ConfigError, MalformedError, StoreError
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import ClientId, FederationId
 from secure_clove.privacy.ledger import Entry
@@ -77,9 +80,7 @@ class SqlJournal:
 
     def entries(self) -> tuple[Entry, ...]:
         """Return the ledger, oldest first."""
-        query = select(LEDGER.c.entry).order_by(LEDGER.c.sequence)
-        with guarded(), self._engine.begin() as sql:
-            return tuple(decode(entry, Entry) for entry in sql.execute(query).scalars())
+        return _entries(self._engine)
 
     def marks(self, federation: FederationId) -> tuple[Mark, ...]:
         """Return the protocol log of one federation, oldest first."""
@@ -145,3 +146,47 @@ class SqlJournal:
     def close(self) -> None:
         """Let go of the file."""
         self._engine.dispose()
+
+
+def read_ledger(path: Path) -> tuple[Entry, ...]:
+    """Return the ledger of a journal without changing the journal, oldest entry first.
+
+    The client may be running. Whether the entries form a chain is for `Ledger.verify` to say.
+
+    Args:
+        path: The SQLite file, with its ``-wal`` file beside it if there is one.
+
+    Raises:
+        ConfigError: there is no such file.
+        StoreError: it is no journal, its folder cannot be used, or an entry cannot be read.
+    """
+    if not path.is_file():
+        raise ConfigError(
+            f"no journal at {path}; a site keeps its own in the folder beside its key, such as "
+            "site.key.d/journal.sqlite"
+        )
+    file = path.resolve()
+    asked = {"uri": "true", "mode": "ro"}
+    if not Path(f"{file}-wal").exists():
+        asked["immutable"] = "1"  # nobody writes: leave no file beside it, and need no right to
+    engine = create_engine(URL.create("sqlite", database=file.as_uri(), query=asked))
+    try:
+        return _entries(engine)
+    finally:
+        engine.dispose()
+
+
+def _entries(engine: Engine) -> tuple[Entry, ...]:
+    query = select(LEDGER.c.entry).order_by(LEDGER.c.sequence)
+    with guarded(), engine.begin() as sql:
+        return tuple(_entry(*found) for found in enumerate(sql.execute(query).scalars()))
+
+
+def _entry(index: int, encoded: bytes) -> Entry:
+    try:
+        return decode(encoded, Entry)
+    except MalformedError as error:
+        raise StoreError(
+            f"entry {index} of the privacy ledger cannot be read; restore the ledger from a backup "
+            "before taking part again"
+        ) from error

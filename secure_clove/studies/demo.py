@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,6 @@ from secure_clove.data.partition import label_skew_1
 from secure_clove.data.sources import digits
 from secure_clove.engine.plan import Config
 from secure_clove.engine.policy import Policy
-from secure_clove.engine.transcript import transcript
 from secure_clove.errors import CloveError
 from secure_clove.foundation.ids import ClientId, FederationId
 from secure_clove.learn.models import linear
@@ -33,15 +33,19 @@ from secure_clove.sdk.keys import load_identity, new_identity
 from secure_clove.sdk.operator import Operator
 from secure_clove.stores.sql import SqlStore
 from secure_clove.studies.crowd import Crowd, MakeClient, Member
-from secure_clove.studies.maps import EmbeddingMap
+from secure_clove.studies.maps import CentroidMap, EmbeddingMap
 from secure_clove.studies.recording import Recorder
 from secure_clove.studies.report import write_report
+from secure_clove.studies.seen import ended_with, sealed_clusters, shown_vectors
 from secure_clove.studies.server import coordinator_process
+from secure_clove.studies.visibility import Visibility
 
 POLL_S = 0.25
 FEATURES, CLASSES = 64, 10
 PROBES = 15
 """Untrained models evaluated beside the 5: enough to find the groups in round 1 (ADR 0009)."""
+FREQUENCIES = 30
+"""Of the sealed demo's sketch: more than its 25 clients can afford without probes (ADR 0012)."""
 SETTINGS, FEDERATION, AUDIT = "settings.json", "federation.json", "audit.json"
 COORDINATOR, CLIENTS = "coordinator", "clients"
 
@@ -62,6 +66,11 @@ class Demo:
     clients_per_cluster: int = 5
     with_audit: bool = True
 
+    @property
+    def visibility(self) -> Visibility:
+        """What the coordinator learns from the clustering."""
+        return Visibility.of(self.settings.model_dump())
+
     def data(self) -> Federation:
         """Return the digits, divided: two digits a cluster, none shared."""
         return label_skew_1(
@@ -70,6 +79,14 @@ class Demo:
             clients_per_cluster=self.clients_per_cluster,
             seed=self.settings.seed,
         )
+
+
+def options_for(visibility: str) -> dict[str, bool | int | float | str]:
+    """Return the options of the demo's algorithm."""
+    options: dict[str, bool | int | float | str] = {"probes": PROBES}
+    if visibility == "sealed":
+        options["features"] = FREQUENCIES
+    return options
 
 
 def tasks_of(data: Federation) -> dict[ClientId, TorchTask]:
@@ -174,6 +191,9 @@ def _watch(
 ) -> list[RoundRecord]:
     """Start the federation and show it until everybody has left."""
     asked = demo.settings.privacy
+    budget = (
+        f"ε ≤ {asked.epsilon_total:g} at δ {asked.delta:g}" if asked else "no differential privacy"
+    )
     recorder = Recorder(data.truth)
     records: list[RoundRecord] = []
     with LiveTable(
@@ -182,7 +202,7 @@ def _watch(
         clusters=config.clusters,
         rounds=config.rounds,
         transport="http",
-        privacy=f"ε ≤ {asked.epsilon_total:g} at δ {asked.delta:g}" if asked else "off",
+        privacy=f"{budget} · {demo.visibility.in_short}",
         budget=asked.epsilon_total if asked else None,
         console=console,
     ) as live:
@@ -200,6 +220,8 @@ def _watch(
                 live.activity(activity.after(progress.round, progress.phase, progress.step))
             for report in operator.rounds(config.federation, after=recorder.reported):
                 recorder.report(report, crowd.traffic())
+            if is_over and demo.visibility.is_hidden:
+                recorder.end(_ended(demo, crowd))
             for record in recorder.complete(is_over=is_over):
                 records.append(record)
                 writer.append(record)
@@ -210,6 +232,13 @@ def _watch(
     if not crowd.results:
         raise next(iter(crowd.failures.values()))
     return records
+
+
+def _ended(demo: Demo, crowd: Crowd) -> dict[ClientId, int]:
+    """Return the model each client ended with: the clients' own knowledge, which a demo has."""
+    models = {c: result.model for c, result in crowd.results.items() if result.model is not None}
+    with closing(SqlStore(demo.folder / COORDINATOR)) as store:
+        return ended_with(store, FederationId(demo.settings.name), models)
 
 
 class _Activity:
@@ -264,6 +293,7 @@ def _summary(
     private = config.privacy is not None
     aris = tuple(record.ari for record in records)
     reached = (r.round for r in records if r.ari is not None and r.ari >= 0.9)
+    first = None if demo.visibility.is_hidden else next(reached, None)
     return Summary(
         config_hash=config.hash,
         dataset="digits",
@@ -277,7 +307,7 @@ def _summary(
         embedding="directional" if private else "raw",
         ari_by_round=aris,
         ari_final=aris[-1] if aris else None,
-        first_round_ari_0_9=next(reached, None),
+        first_round_ari_0_9=first,
         accuracy_mean=float(np.mean(list(accuracy.values()))) if accuracy else None,
         accuracy_by_client=accuracy,
         epsilon_embedding=max(s.embedding for s in spent) if private else None,
@@ -296,34 +326,26 @@ def _summary(
 def _report(
     demo: Demo, data: Federation, crowd: Crowd, records: list[RoundRecord], summary: Summary
 ) -> None:
-    statement = next(iter(crowd.results.values())).privacy
+    claims = next(iter(crowd.results.values())).privacy.splitlines()
     budget = demo.settings.privacy.epsilon_total if demo.settings.privacy else None
     write_report(
         demo.folder,
         summary=summary,
         records=records,
-        embedding=_map(demo, data, records),
-        statement=statement,
+        seen=_seen(demo, data, records),
+        statement="\n\n".join(claims),
         settings=demo.settings.model_dump(),
         budget=budget,
     )
 
 
-def _map(demo: Demo, data: Federation, records: list[RoundRecord]) -> EmbeddingMap | None:
-    """Return what the coordinator saw of each client in the last clustering round."""
-    store = SqlStore(demo.folder / COORDINATOR)
-    seen = transcript(store, FederationId(demo.settings.name))
-    store.close()
-    if not records:
-        return None
-    shown = [session.replies for session in seen if session.exchange == "losses"]
-    if not shown:
-        return None
-    last = shown[-1]
-    clients = sorted(last.keys() & records[-1].assignment.keys())
-    return EmbeddingMap(
-        vectors=np.stack([last[client]["losses"] for client in clients]),
-        clients=tuple(clients),
-        assigned=tuple(records[-1].assignment[client] for client in clients),
-        truth=tuple(data.truth[client] for client in clients),
-    )
+def _seen(
+    demo: Demo, data: Federation, records: list[RoundRecord]
+) -> EmbeddingMap | CentroidMap | None:
+    """Return what the coordinator saw of the clients in the last clustering."""
+    name = FederationId(demo.settings.name)
+    with closing(SqlStore(demo.folder / COORDINATOR)) as store:
+        if demo.visibility.is_sealed:
+            return sealed_clusters(store, name)
+        assigned = records[-1].assignment if records else {}
+        return shown_vectors(store, name, assigned=assigned, truth=data.truth)

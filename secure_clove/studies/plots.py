@@ -23,9 +23,9 @@ def ari_by_round(records: Sequence[RoundRecord]) -> str:
     """Return how well the clusters match the truth, or the last round, round by round."""
     known = [(r.round, r.ari) for r in records if r.ari is not None]
     steady = [(r.round, r.agreement) for r in records if r.agreement is not None]
-    first = next((place for place, value in known if value >= FOUND), None)
+    first = next((r.round for r in records if r.ari is None or r.ari >= FOUND), None)
     last = f"The last index is {known[-1][1]:.2f}." if known else "The true clusters are unknown."
-    reached = f" It first reaches {FOUND} in round {first}." if first else ""
+    reached = f" It first reaches {FOUND} in round {first}." if first in dict(known) else ""
     with Drawing(
         "ari", title="Clusters against the truth, by round", about=last + reached
     ) as sheet:

@@ -27,6 +27,7 @@ class Recorder:
         self._done = 0
         self._traffic = (0, 0)
         self._bytes: dict[int, tuple[int, int]] = {}
+        self._ends: Mapping[ClientId, int] = {}
 
     @property
     def reported(self) -> int:
@@ -50,6 +51,10 @@ class Recorder:
         if progress.accuracy is not None:
             self._accuracy[progress.round][progress.client] = progress.accuracy
 
+    def end(self, models: Mapping[ClientId, int]) -> None:
+        """Take the model each client ended with, by index, which the coordinator may not know."""
+        self._ends = models
+
     def complete(self, *, is_over: bool) -> list[RoundRecord]:
         """Return the records that have become complete since the last call.
 
@@ -67,13 +72,13 @@ class Recorder:
     def _record(self, report: RoundReport) -> RoundRecord:
         accuracies = self._accuracy[report.round + 1].values()
         following = self._reports.get(report.round + 1)
-        known = sorted(report.assignment.keys() & self._truth.keys())
-        sizes = Counter(report.assignment.values())
+        is_last = report.round == self.reported
+        assignment = report.assignment or (self._ends if is_last else {})
+        known = sorted(assignment.keys() & self._truth.keys())
+        sizes = Counter(assignment.values())
         return RoundRecord(
             round=report.round,
-            ari=adjusted_rand_index(
-                [self._truth[c] for c in known], [report.assignment[c] for c in known]
-            )
+            ari=adjusted_rand_index([self._truth[c] for c in known], [assignment[c] for c in known])
             if known
             else None,
             agreement=report.agreement,
@@ -85,7 +90,7 @@ class Recorder:
             epsilon_total=report.epsilon_total,
             delta=report.delta,
             clusters={str(model): sizes[model] for model in sorted(sizes)},
-            assignment={str(client): model for client, model in report.assignment.items()},
+            assignment={str(client): model for client, model in assignment.items()},
             stable_share=report.stable_share,
             cohort=report.cohort,
             dropouts=tuple(report.dropouts),

@@ -16,11 +16,10 @@ from secure_clove.observe.wording import (
     small,
     volume,
 )
-from secure_clove.studies import maps, plots
+from secure_clove.studies import course, maps, plots
 from secure_clove.studies.fragments import (
     banner,
     fact,
-    figure,
     item,
     paragraphs,
     safe,
@@ -28,25 +27,7 @@ from secure_clove.studies.fragments import (
     tile,
 )
 from secure_clove.studies.verdicts import Verdict, attack_of, is_error, judge, sentence
-
-ROUND_HEAD = (
-    "Round",
-    "ARI",
-    "Agreement",
-    "Accuracy",
-    "Released",
-    "ε clustering",
-    "ε updates",
-    "ε total",
-    "Cluster sizes",
-    "Clients",
-    "Dropped out",
-    "Up",
-    "Down",
-    "Time",
-    "Run again",
-)
-MOST_ROWS = 500  # rounds in the table; the file of metrics holds the others
+from secure_clove.studies.visibility import Visibility
 
 
 def write_report(
@@ -54,7 +35,7 @@ def write_report(
     *,
     summary: Summary,
     records: Sequence[RoundRecord],
-    embedding: maps.EmbeddingMap | None,
+    seen: maps.EmbeddingMap | maps.CentroidMap | None,
     statement: str,
     settings: Mapping[str, object],
     budget: float | None = None,
@@ -65,7 +46,7 @@ def write_report(
         directory: The run's folder.
         summary: The whole run in numbers.
         records: Its rounds in order.
-        embedding: What the server clustered last; None where it sees no vector of a client.
+        seen: What the server saw of the clients when it clustered last; None: nothing.
         statement: The privacy statement; an empty line parts its paragraphs.
         settings: The resolved configuration, nested mappings allowed.
         budget: Largest ε allowed in total; None where there is no limit.
@@ -73,6 +54,7 @@ def write_report(
     Raises:
         StoreError: the file could not be written.
     """
+    visibility = Visibility.of(settings)
     templates = files("secure_clove.studies").joinpath("templates")
     page = Template(templates.joinpath("report.html").read_text("utf-8")).substitute(
         style=templates.joinpath("report.css").read_text("utf-8"),
@@ -80,14 +62,16 @@ def write_report(
         heading=safe(summary.dataset),
         lead=_lead(summary),
         banners="\n".join(_banners(summary, budget)),
-        tiles="\n".join(_tiles(summary, records, budget)),
+        tiles="\n".join(_tiles(summary, records, visibility, budget)),
         statement=paragraphs(statement) + _plain_odds(summary),
-        facts="\n".join(_facts(summary)),
+        facts="\n".join(_facts(summary, visibility)),
         audit=_audit(summary),
-        figures="\n".join(_figures(summary, records, embedding, budget)),
-        rounds=_rounds(records),
+        figures="\n".join(
+            course.figures(summary, records, seen=seen, visibility=visibility, budget=budget)
+        ),
+        rounds=course.rounds_table(records),
         settings=_settings(summary, settings),
-        limits="\n".join(item(text) for text in _limits(summary)),
+        limits="\n".join(item(text) for text in _limits(summary, visibility)),
         again="\n".join(item(text) for text in _again(summary)),
     )
     path = directory / REPORT
@@ -128,7 +112,12 @@ def _banners(summary: Summary, budget: float | None) -> Iterator[str]:
         yield banner("warn", "A simulation", text)
 
 
-def _tiles(summary: Summary, records: Sequence[RoundRecord], budget: float | None) -> Iterator[str]:
+def _tiles(
+    summary: Summary,
+    records: Sequence[RoundRecord],
+    visibility: Visibility,
+    budget: float | None,
+) -> Iterator[str]:
     of_budget = "" if budget is None else f"of {budget:g}"
     scope = f"for one {summary.unit}, at δ = {small(summary.delta)}"
     yield tile("Privacy spent (ε)", epsilon(summary.epsilon_total), of_budget, scope)
@@ -136,6 +125,8 @@ def _tiles(summary: Summary, records: Sequence[RoundRecord], budget: float | Non
     found = f"0.9 reached in round {first}" if first else "0.9 was never reached"
     if summary.ari_final is None:
         found = "the true clusters are not known"
+    elif visibility.is_hidden:
+        found = "at the end, by the clients' models; only they know their clusters"
     yield tile("Clusters (ARI)", score(summary.ari_final), "of 1", found)
     values = summary.accuracy_by_client.values()
     spread = f"clients from {percent(min(values))} to {percent(max(values))}" if values else ""
@@ -164,20 +155,17 @@ def _plain_odds(summary: Summary) -> str:
     )
 
 
-def _facts(summary: Summary) -> Iterator[str]:
+def _facts(summary: Summary, visibility: Visibility) -> Iterator[str]:
     noise = {
         "local": "local: every client adds all of its own",
         "distributed": "distributed: the clients' shares add up in the sum",
         "none": "none",
     }
     entropy = {"os": "operating system", "simulated": "simulated, from a seed"}
-    masked = "on: of model updates the coordinator learns sums only"
-    if not summary.secure_aggregation:
-        masked = "off"
-    yield fact("Secure aggregation", masked)
+    yield fact("Secure aggregation", visibility.masked if summary.secure_aggregation else "off")
     yield fact("Noise", noise.get(summary.noise_mode, summary.noise_mode))
     yield fact("Randomness", entropy[summary.entropy])
-    yield fact("Clustering sees", f"{summary.embedding} loss embedding")
+    yield fact("Clustering sees", visibility.clustering(summary.embedding))
     yield fact("Protected unit", f"one {summary.unit}")
     yield fact("ε for clustering", epsilon(summary.epsilon_embedding))
     yield fact("ε for model updates", epsilon(summary.epsilon_update))
@@ -221,79 +209,6 @@ def _verdict(verdict: Verdict, title: str) -> str:
     return f'<h3>{safe(title)} <span class="verdict {kind}">{sign} {verdict.value}</span></h3>'
 
 
-def _figures(
-    summary: Summary,
-    records: Sequence[RoundRecord],
-    embedding: maps.EmbeddingMap | None,
-    budget: float | None,
-) -> Iterator[str]:
-    assignment = records[-1].assignment if records else {}
-    yield figure(
-        "Were the right clients grouped?",
-        plots.ari_by_round(records),
-        "1 is the true grouping, 0 is chance. The agreement needs no truth.",
-    )
-    yield figure(
-        "How good did the models get?",
-        plots.accuracy_by_round(records),
-        "Mean over clients, on data they held out. The released curve carries noise.",
-    )
-    yield figure(
-        "What did it cost in privacy?",
-        plots.epsilon_by_round(records, budget=budget),
-        "ε so far. The parts compose to a total that is less than their sum.",
-    )
-    yield figure(
-        "What travelled?", plots.bytes_by_round(records), "All clients together, every round."
-    )
-    if summary.accuracy_by_client:
-        yield figure(
-            "Is any client left behind?",
-            plots.accuracy_by_client(summary.accuracy_by_client, assignment),
-            "Every bar is a client beside the others of its cluster; above, the cluster's mean.",
-        )
-    if embedding is not None:
-        yield figure(
-            "What did the clustering see?",
-            maps.embedding_map(embedding),
-            "Every point is a client's noised vector. Colour is the model it got, shape its true "
-            "cluster where known.",
-        )
-
-
-def _rounds(records: Sequence[RoundRecord]) -> str:
-    shown = records[-MOST_ROWS:]
-    lined = table("Rounds", ROUND_HEAD, [_round_row(record) for record in shown], left=(10,))
-    note = "A dash is a thing not sent or unknown."
-    if len(shown) < len(records):
-        note += f" The first {len(records) - len(shown)} rounds are in metrics.jsonl."
-    return f'{lined}<p class="note">{safe(note)}</p>'
-
-
-def _round_row(record: RoundRecord) -> list[str]:
-    return [
-        str(record.round),
-        score(record.ari),
-        score(record.agreement),
-        percent(record.accuracy),
-        percent(record.accuracy_released),
-        epsilon(record.epsilon_embedding),
-        epsilon(record.epsilon_update),
-        epsilon(record.epsilon_total),
-        " ".join(str(size) for _, size in sorted(record.clusters.items(), key=_numbered)),
-        str(record.cohort - len(record.dropouts)),
-        ", ".join(record.dropouts) or "—",
-        volume(record.bytes_up),
-        volume(record.bytes_down),
-        duration(record.seconds),
-        str(record.aborted_attempts),
-    ]
-
-
-def _numbered(entry: tuple[str, int]) -> tuple[int, str]:
-    return (int(entry[0]) if entry[0].isdecimal() else 0, entry[0])
-
-
 def _settings(summary: Summary, settings: Mapping[str, object]) -> str:
     rows: list[list[str]] = [[name, value] for name, value in _flat(settings)]
     lined = table("Settings", ("Setting", "Value"), rows, left=(0, 1))
@@ -310,10 +225,12 @@ def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
             yield f"{prefix}{name}", "none" if value is None else str(value)
 
 
-def _limits(summary: Summary) -> Iterator[str]:
+def _limits(summary: Summary, visibility: Visibility) -> Iterator[str]:
     if not summary.secure_aggregation:
         yield "Hiding a single client's update from the coordinator: secure aggregation was off."
     yield "Hiding who took part, and when."
+    if not visibility.is_hidden:
+        yield "Hiding which cluster a client is in: the coordinator is told."
     yield "Hiding what is typical of a whole cluster: its model shows that on purpose."
     yield f"Hiding a whole client. The guarantee is for one {summary.unit}."
     yield "Resisting clients that send bad updates on purpose (poisoning)."

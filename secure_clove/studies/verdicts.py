@@ -54,9 +54,16 @@ ATTACKS = (
     Attack(
         code="A3",
         keyword="label",
-        title="Label distribution of a client",
-        attacker="An attacker who estimates how a client's labels are distributed",
-        limit="knowing only the whole population gives",
+        title="Labels of a client, by watching",
+        attacker="An attacker who reads a client's labels off what it sends",
+        limit="what the coordinator is shown on purpose gives",
+    ),
+    Attack(
+        code="A3 active",
+        keyword="active",
+        title="Labels of a client, with planted models",
+        attacker="An attacker who runs the server and sends models made to show a client's labels",
+        limit="what the coordinator is shown on purpose gives",
     ),
     Attack(
         code="A4",
@@ -104,10 +111,8 @@ def attack_of(name: str) -> Attack:
         name: Its key in a summary, such as ``A1`` or ``linkability``.
     """
     lower = name.lower()
-    for attack in ATTACKS:
-        if lower.split()[0:1] == [attack.code.lower()] or lower.startswith(
-            f"{attack.code}_".lower()
-        ):
+    for attack in sorted(ATTACKS, key=lambda attack: -len(attack.code)):
+        if f"{lower.replace('_', ' ')} ".startswith(f"{attack.code.lower()} "):
             return attack
     for attack in ATTACKS:
         if attack.keyword in lower:

@@ -6,7 +6,7 @@ import pytest
 from secure_clove.algorithms.base import Content, Part
 from secure_clove.algorithms.client_level import deviation_of_mean, honest_in_a_sum, protect
 from secure_clove.algorithms.sealed import SealedClove
-from secure_clove.errors import ConfigError
+from secure_clove.errors import CohortTooSmallError, ConfigError
 from secure_clove.foundation.seeds import SimulatedEntropy
 
 STEP = 2.0**-20
@@ -20,7 +20,7 @@ def test_the_honest_clients_of_a_sum_are_its_fewest_members_less_the_liars(
 
 
 def test_a_sum_of_two_is_refused() -> None:
-    with pytest.raises(ConfigError, match="at least 3 clients"):
+    with pytest.raises(CohortTooSmallError, match="at least 3"):
         honest_in_a_sum(2)
 
 

@@ -146,7 +146,7 @@ def test_a_client_touches_its_data_only_as_declared(name: str) -> None:
 
 TOUCHES = {
     Use.EMBEDDING: "embedding",
-    Use.UPDATE: "train",
+    Use.UPDATE: "update",
     Use.LOCAL: "train",
     Use.HELD_OUT: "correct",
 }
@@ -173,6 +173,10 @@ class Watched:
     def train(self, model: Vector) -> Vector:
         self._tell("train")
         return self._inner.train(model)
+
+    def update(self, model: Vector) -> Vector:
+        self._tell("update")
+        return self._inner.update(model)
 
     def correct(self, model: Vector) -> int:
         self._tell("correct")

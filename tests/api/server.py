@@ -19,8 +19,9 @@ from api.settings import Settings
 from secure_clove.engine.coordinator import Coordinator
 from secure_clove.engine.messages import Charter, Current
 from secure_clove.engine.pipeline import pack
-from secure_clove.engine.plan import Config, TrainingPlan
+from secure_clove.engine.plan import Config
 from secure_clove.engine.ports import Trainer
+from secure_clove.engine.terms import TrainingPlan
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import ClientId, Digest, FederationId, digest
 from secure_clove.foundation.seeds import Entropy, SimulatedEntropy
@@ -250,6 +251,9 @@ class FixedTrainer:
 
     def train(self, model: Vector, entropy: Entropy) -> Vector:
         return model + self._step
+
+    def gradient_step(self, model: Vector, entropy: Entropy, *, share: float) -> Vector:
+        return np.full_like(model, self._step)
 
     def train_locally(self, model: Vector, entropy: Entropy) -> Vector:
         return model + self._step

@@ -3,8 +3,8 @@
 import pytest
 
 from secure_clove.engine.messages import Charter
-from secure_clove.engine.plan import PrivacyPlan
 from secure_clove.engine.state import Phase
+from secure_clove.engine.terms import PrivacyPlan
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import ClientId, FederationId
 from secure_clove.secagg.keys import Identity

@@ -2,7 +2,9 @@
 
 import json
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +28,13 @@ COMMANDS = [
     ("data",),
     ("data", "fetch"),
     ("data", "list"),
+    ("privacy",),
+    ("privacy", "cost"),
+    ("privacy", "calibrate"),
+    ("privacy", "explain"),
+    ("privacy", "ledger"),
+    ("privacy", "ledger", "verify"),
+    ("privacy", "ledger", "show"),
     ("study",),
     ("study", "paper"),
     ("study", "sealed"),
@@ -66,12 +75,14 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 
 
 def test_the_list_of_commands_is_complete() -> None:
-    group = typer.main.get_command(app)
-    found: list[tuple[str, ...]] = []
-    for name, command in getattr(group, "commands", {}).items():
-        found.append((name,))
-        found += [(name, inner) for inner in getattr(command, "commands", {})]
-    assert sorted(found) == sorted(COMMANDS[1:])
+    assert sorted(within(typer.main.get_command(app), ())) == sorted(COMMANDS[1:])
+
+
+def within(group: Any, name: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the names of all commands in a group, groups included."""
+    for word, command in getattr(group, "commands", {}).items():
+        yield (*name, word)
+        yield from within(command, (*name, word))
 
 
 @pytest.mark.parametrize("command", COMMANDS[1:], ids=" ".join)
@@ -103,6 +114,19 @@ def test_the_demo_refuses_numbers_out_of_range(arguments: tuple[str, ...]) -> No
     result = run("demo", *arguments)
     assert result.exit_code == 2
     assert arguments[0] in result.output
+
+
+def test_the_demo_seals_its_clustering_unless_told_otherwise() -> None:
+    demo = getattr(typer.main.get_command(app), "commands")["demo"]  # noqa: B009  as above
+    defaults = {parameter.name: parameter.default for parameter in demo.params}
+    assert (defaults["visibility"], defaults["membership"]) == ("sealed", "visible")
+
+
+def test_the_demo_hides_no_membership_that_the_coordinator_has_to_see(tmp_path: Path) -> None:
+    asked = ("demo", "--visibility", "noised", "--membership", "hidden", "--folder", tmp_path)
+    result = run(*asked)
+    assert result.exit_code == REFUSED
+    assert "set both" in result.stderr
 
 
 # ---- keys

@@ -40,6 +40,9 @@ class GivenTrainer:
     def train(self, model: Vector, entropy: Entropy) -> Vector:
         return model + self._update
 
+    def gradient_step(self, model: Vector, entropy: Entropy, *, share: float) -> Vector:
+        return self._update
+
     def train_locally(self, model: Vector, entropy: Entropy) -> Vector:
         return self.train(model, entropy)
 

@@ -78,7 +78,8 @@ def test_the_audit_stands_beside_its_bound(private: tuple[dict[str, Any], Path])
     a1 = summary["audit"]["A1"]
     assert a1["without_defence"] == 1.0
     assert a1["interval_with"][0] <= a1["bound"]
-    assert summary["audit"]["A4"]["bound"] is None
+    unbounded = {name for name, row in summary["audit"].items() if row["bound"] is None}
+    assert unbounded == {"A3 active", "A5"}  # who is in which cluster is visible
 
 
 def test_a_record_of_every_round_and_a_report_are_left_behind(
@@ -91,6 +92,22 @@ def test_a_record_of_every_round_and_a_report_are_left_behind(
     report = (folder / "report.html").read_text()
     assert "http://" not in report
     assert "https://" not in report
+
+
+def test_the_report_shows_centroids_and_no_client_vector(
+    private: tuple[dict[str, Any], Path],
+) -> None:
+    report = (private[1] / "report.html").read_text()
+    assert "No client has a point." in report
+    assert "noised vector" not in report
+
+
+def test_with_hidden_membership_the_clients_alone_know_that_the_groups_were_found(
+    tmp_path: Path,
+) -> None:
+    summary = demo(tmp_path, "--membership", "hidden", "--rounds", "3", "--no-audit")
+    assert summary["ari_by_round"] == [None, None, 1.0]
+    assert (summary["ari_final"], summary["first_round_ari_0_9"]) == (1.0, None)
 
 
 def test_without_privacy_the_models_are_better_and_nothing_is_claimed(tmp_path: Path) -> None:

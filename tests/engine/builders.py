@@ -11,10 +11,11 @@ from secure_clove.engine.coordinator import Coordinator
 from secure_clove.engine.messages import CONFIG_TAG, ROSTER_TAG, Roster, Signed
 from secure_clove.engine.participant import Participant
 from secure_clove.engine.pipeline import pack
-from secure_clove.engine.plan import Config, PrivacyPlan, TrainingPlan
+from secure_clove.engine.plan import Config
 from secure_clove.engine.policy import Policy
 from secure_clove.engine.ports import Carrier, Trainer
 from secure_clove.engine.progress import Outcome
+from secure_clove.engine.terms import PrivacyPlan, TrainingPlan
 from secure_clove.foundation.ids import ClientId, FederationId, digest
 from secure_clove.foundation.seeds import Entropy, SimulatedEntropy
 from secure_clove.foundation.trees import Vector
@@ -51,6 +52,10 @@ class ToyTrainer:
         self.trainings += 1
         mean: Vector = self.points.mean(axis=0)
         return mean
+
+    def gradient_step(self, model: Vector, entropy: Entropy, *, share: float) -> Vector:
+        self.trainings += 1
+        return np.zeros_like(model)
 
     def train_locally(self, model: Vector, entropy: Entropy) -> Vector:
         return self.train(model, entropy)

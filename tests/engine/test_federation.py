@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from secure_clove.clustering.scores import adjusted_rand_index
-from secure_clove.engine.plan import PrivacyPlan
 from secure_clove.engine.policy import Policy
 from secure_clove.engine.progress import Outcome
 from secure_clove.engine.state import Phase
+from secure_clove.engine.terms import PrivacyPlan
 from secure_clove.errors import ConfigError, ConflictError, ModelMismatchError
 from tests.engine.builders import CLIPPED, FORMS, LOUD, NAME, Toy, ToyTrainer
 

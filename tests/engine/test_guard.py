@@ -15,7 +15,8 @@ from secure_clove.algorithms.base import Content, Use
 from secure_clove.clustering.embedding import Embedding, embed
 from secure_clove.clustering.plane import to_plane
 from secure_clove.engine.guard import Guard
-from secure_clove.engine.plan import EMBEDDING_STEP, RAW_LOSS_STEP, PrivacyPlan, grid
+from secure_clove.engine.plan import EMBEDDING_STEP, RAW_LOSS_STEP, grid
+from secure_clove.engine.terms import PrivacyPlan
 from secure_clove.errors import DataError, LocalProtocolError
 from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.foundation.trees import Vector
@@ -84,7 +85,7 @@ def test_what_was_not_declared_is_refused(use: Use) -> None:
     made = guard(ALL - {use, Use.LOCAL})
     acts: dict[Use, Callable[[], object]] = {
         Use.EMBEDDING: lambda: made.embedding(MODELS),
-        Use.UPDATE: lambda: made.train(np.zeros(2)),
+        Use.UPDATE: lambda: made.update(np.zeros(2)),
         Use.HELD_OUT: lambda: made.correct(np.zeros(2)),
     }
     with pytest.raises(LocalProtocolError, match=use.value):

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from secure_clove.clustering.embedding import Embedding
-from secure_clove.engine.plan import Config, PrivacyPlan, planned
+from secure_clove.engine.plan import Config, planned
 from secure_clove.engine.policy import Policy
+from secure_clove.engine.terms import PrivacyPlan
 from secure_clove.errors import BudgetExceededError, ConfigError, PolicyRefusedError
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.foundation.ids import FederationId
@@ -83,6 +84,14 @@ def test_sums_over_fewer_clients_than_allowed_are_refused() -> None:
 
 def test_a_delta_that_promises_nothing_is_refused() -> None:
     refused("delta", policy=Policy(max_epsilon=99.0, delta=0.5))
+
+
+def test_shared_noise_is_refused_by_a_policy_of_local_noise() -> None:
+    refused(
+        "local_noise",
+        policy=Policy(max_epsilon=99.0, local_noise=True),
+        privacy=replace(LOUD, noise="distributed"),
+    )
 
 
 def test_single_replies_are_refused_by_a_sum_only_policy() -> None:

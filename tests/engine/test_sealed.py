@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from secure_clove.clustering.scores import adjusted_rand_index
-from secure_clove.engine.plan import PrivacyPlan
 from secure_clove.engine.policy import Policy
+from secure_clove.engine.terms import PrivacyPlan
 from secure_clove.errors import ConfigError, PolicyRefusedError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.secagg.session import Carriage

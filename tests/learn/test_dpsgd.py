@@ -1,6 +1,7 @@
 """What one example can change is bounded, and the noise is what the multiplier says."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,14 +13,15 @@ from opacus.optimizers import DPOptimizer
 from scipy.stats import chi2
 from torch import Tensor, nn
 
-from secure_clove.errors import DataError
+from secure_clove.errors import ConfigError, DataError
 from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.foundation.trees import Vector
 from secure_clove.learn import dpsgd
-from secure_clove.learn.dpsgd import GridOptimizer, gathering, gradient_grid, sampled
+from secure_clove.learn.dpsgd import GridOptimizer, gathering, sampled
 from secure_clove.learn.models import MakeModel, load_flat, parameter_count
 from secure_clove.learn.sgd import LocalSgd, TrainingSpec
 from secure_clove.learn.tasks import Examples
+from secure_clove.privacy.clipping import gradient_grid
 from tests.learn.builders import (
     CLASSES,
     FEATURES,
@@ -49,6 +51,7 @@ def gradient(
     optimizer = GridOptimizer(
         torch.optim.SGD(module.parameters(), lr=1.0),
         clip=CLIP,
+        grid=gradient_grid(CLIP, parameter_count(module)),
         noise_multiplier=noise,
         expected_batch=1,
         entropy=SimulatedEntropy(3),
@@ -244,3 +247,40 @@ def test_a_model_that_cannot_be_private_is_refused(
 def test_a_trainable_layer_that_is_never_used_is_refused() -> None:
     with pytest.raises(DataError, match="use it in forward"):
         learner(PRIVATE, model=Idle).train(weights(Idle), SimulatedEntropy(0))
+
+
+def gradient_step(seed: int, *, share: float, spec: TrainingSpec = PRIVATE) -> Vector:
+    one = replace(spec, steps=1, rate=1.0)
+    made = learner(one, model=make_network)
+    return made.gradient_step(weights(make_network), SimulatedEntropy(seed), share=share)
+
+
+def test_a_gradient_step_is_a_whole_number_of_steps_of_its_grid() -> None:
+    moved = gradient_step(1, share=1.0)
+    step = gradient_grid(CLIP * PRIVATE.learning_rate, len(moved)).step
+    np.testing.assert_array_equal(moved / step, np.rint(moved / step))
+
+
+def test_a_gradient_step_moves_a_model_as_training_does() -> None:
+    silent = replace(PRIVATE, steps=1, rate=1.0, noise_multiplier=0.0)
+    made = learner(silent, model=make_network)
+    start = weights(make_network)
+    trained = (made.train(start, SimulatedEntropy(0)) - start) * made.examples
+    found = gradient_step(0, share=1.0, spec=silent)
+    np.testing.assert_allclose(found, trained, atol=1e-4 * made.examples)
+
+
+def test_the_shares_of_clients_add_up_to_the_noise() -> None:
+    silent = replace(PRIVATE, noise_multiplier=0.0)
+    clean = gradient_step(0, share=1.0, spec=silent)
+    noise = np.stack([gradient_step(seed, share=1 / 2) - clean for seed in range(40)])
+    grid = gradient_grid(CLIP * PRIVATE.learning_rate, len(clean))
+    sigma = PRIVATE.noise_multiplier * grid.sensitivity * grid.step / 2
+    total = float(np.sum((noise / sigma) ** 2))
+    low, high = chi2.ppf(1e-6, df=noise.size), chi2.ppf(1 - 1e-6, df=noise.size)
+    assert low < total < high
+
+
+def test_a_gradient_step_without_a_clipping_norm_is_refused() -> None:
+    with pytest.raises(ConfigError, match="set clip"):
+        gradient_step(0, share=1.0, spec=TrainingSpec(learning_rate=1.0))

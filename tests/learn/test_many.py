@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from secure_clove.engine.plan import Optimizer
+from secure_clove.engine.terms import Optimizer
 from secure_clove.errors import ConfigError, DataError
 from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.learn.architectures import build_model

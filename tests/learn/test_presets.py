@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from secure_clove.engine.plan import Config, TrainingPlan
+from secure_clove.engine.plan import Config
+from secure_clove.engine.terms import TrainingPlan
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.codec import decode, encode
 from secure_clove.learn.architectures import ARCHITECTURES

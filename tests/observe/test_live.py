@@ -113,6 +113,12 @@ def test_clusters_are_ordered_by_number_and_not_by_spelling() -> None:
     assert line.index(" 9 ") < line.index(" 10 ")
 
 
+def test_sizes_that_are_not_known_leave_no_line() -> None:
+    text = shown([make_round(1, clusters={}, assignment={})], is_terminal=True)
+    assert "ARI" in text
+    assert "clusters  " not in text
+
+
 def test_many_clients_share_a_block() -> None:
     line = cluster_blocks(make_round(clusters={"0": 600, "1": 600})).plain
     assert line.count("■") == 61  # 30 a cluster and one in the key

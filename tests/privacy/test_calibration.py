@@ -7,9 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secure_clove.errors import ConfigError
-from secure_clove.privacy.accounting import epsilon
-from secure_clove.privacy.calibration import multiplier_for, remaining_multiplier
-from secure_clove.privacy.events import Release
+from secure_clove.privacy.accounting import epsilon, totals
+from secure_clove.privacy.calibration import (
+    Budget,
+    multiplier_for,
+    noise_beside_signal,
+    noise_for,
+    remaining_multiplier,
+)
+from secure_clove.privacy.events import Release, Schedule
 
 DP_SGD = Release(name="update", multiplier=2.5, rate=64 / 500, steps=800)
 
@@ -80,3 +86,98 @@ def test_an_impossible_delta_is_refused(delta: float) -> None:
 def test_no_release_is_refused() -> None:
     with pytest.raises(ConfigError, match="at least 1 release"):
         remaining_multiplier(1, 1e-5, [], 0)
+
+
+@pytest.mark.parametrize("rate", [0.9, 0.128])
+def test_training_on_a_sample_spends_what_is_left(rate: float) -> None:
+    spent = [Release(name="embedding", multiplier=15, steps=3)]
+    multiplier = remaining_multiplier(3.0, 1e-5, spent, 60, rate=rate)
+    further = Release(name="update", multiplier=multiplier, rate=rate, steps=60)
+    assert 0.9999 * 3.0 <= epsilon([*spent, further], 1e-5) <= 3.0
+
+
+def test_training_on_a_sample_needs_less_noise() -> None:
+    sampled, full = (remaining_multiplier(3.0, 1e-5, [], 60, rate=rate) for rate in (0.1, 1.0))
+    assert sampled < full / 2
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.25])
+def test_an_epsilon_that_promises_nothing_needs_next_to_no_noise(rate: float) -> None:
+    found = remaining_multiplier(1e6, 1e-5, [], 1, rate=rate)
+    assert epsilon([Release(name="update", multiplier=found, rate=rate)], 1e-5) <= 1e6
+    assert found < 0.002
+
+
+# ---- a whole schedule
+
+PLAN = Schedule(rounds=40, embeddings=3, steps=20, rate=0.128)
+BUDGET = Budget(delta=1e-4, total=6.4, embedding=0.25, metrics=1.0)
+
+
+def test_a_schedule_with_its_noise_keeps_to_its_budget_and_uses_it_up() -> None:
+    spent = totals(noise_for(BUDGET, PLAN).releases(), BUDGET.delta)
+    assert spent.embedding == pytest.approx(0.25)
+    assert spent.metrics == pytest.approx(1.0)
+    assert 6.399 <= spent.total <= 6.4
+
+
+def test_the_budget_of_a_noise_gives_that_noise_back() -> None:
+    schedule = Schedule(rounds=4, embeddings=2, steps=5, rate=0.2, embedding=9, update=2, metrics=6)
+    spent = totals(schedule.releases(), 1e-5)
+    budget = Budget(delta=1e-5, total=spent.total, embedding=spent.embedding, metrics=spent.metrics)
+    found = noise_for(budget, schedule)
+    assert found.embedding == pytest.approx(9, rel=1e-6)
+    assert found.update == pytest.approx(2, rel=1e-4)
+    assert found.metrics == pytest.approx(6, rel=1e-6)
+
+
+def test_what_has_no_budget_gets_no_noise_and_is_not_released() -> None:
+    found = noise_for(Budget(delta=1e-5, embedding=0.5), Schedule(embeddings=1))
+    assert (found.update, found.metrics) == (None, None)
+    assert [release.name for release in found.releases()] == ["embedding"]
+
+
+def test_all_is_for_training_where_nothing_is_embedded() -> None:
+    found = noise_for(Budget(delta=1e-5, total=2.0), Schedule(rounds=3, steps=4))
+    assert found.update == pytest.approx(multiplier_for(2.0, 1e-5, 12), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("embedding", "embeddings"), [(None, 3), (0.25, 0)], ids=["no budget", "no embedding"]
+)
+def test_embeddings_and_their_budget_come_together(
+    embedding: float | None, embeddings: int
+) -> None:
+    budget = Budget(delta=1e-5, total=2.0, embedding=embedding)
+    with pytest.raises(ConfigError, match="set both or neither"):
+        noise_for(budget, Schedule(rounds=3, embeddings=embeddings))
+
+
+def test_embeddings_that_leave_nothing_for_training_are_refused() -> None:
+    with pytest.raises(ConfigError, match="leaves nothing"):
+        noise_for(Budget(delta=1e-5, total=1.0, embedding=1.0), Schedule(embeddings=1))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "no budget"),
+        ({"total": 0.0}, "epsilon must be positive"),
+        ({"embedding": -1.0}, "epsilon must be positive"),
+        ({"metrics": math.inf}, "epsilon must be positive and at most 1e\\+06"),
+        ({"total": 1.0, "delta": 0.0}, "delta"),
+    ],
+)
+def test_a_budget_that_nothing_can_keep_is_refused(change: dict[str, float], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Budget(**{"delta": 1e-5, **change})
+
+
+def test_the_noise_of_a_mean_falls_with_the_number_of_examples() -> None:
+    schedule = Schedule(embeddings=1, rate=0.1, embedding=15, update=2, metrics=6)
+    found = noise_beside_signal(schedule, 500)
+    assert found == pytest.approx({"embedding": 15 / 500, "update": 2 / 50, "metrics": 6})
+
+
+def test_only_what_is_released_has_noise() -> None:
+    assert noise_beside_signal(Schedule(embeddings=3), 500) == {}

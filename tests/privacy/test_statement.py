@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from secure_clove.privacy.accounting import Totals
-from secure_clove.privacy.statement import statement
+from secure_clove.privacy.accounting import Totals, totals
+from secure_clove.privacy.events import Schedule
+from secure_clove.privacy.statement import plan_statement, statement
 
 KEPT = Totals(embedding=0.25, update=6.333, metrics=0.0, total=6.354)
 BROKEN = Totals(embedding=math.inf, update=6.333, metrics=0.0, total=math.inf)
@@ -80,3 +81,32 @@ def test_a_simulation_says_first_that_it_protects_nobody() -> None:
 
 def test_a_real_run_does_not_speak_of_simulation() -> None:
     assert "SIMULATION" not in statement(KEPT, delta=1e-4, is_simulated=False)
+
+
+PLAN = Schedule(rounds=4, embeddings=3, steps=5, rate=0.128, embedding=15, update=2.5, metrics=6)
+
+
+def test_a_plan_is_said_before_what_it_promises() -> None:
+    plan, promise = plan_statement(PLAN, delta=1e-4).split("\n", 1)
+    assert plan == (
+        "Plan: rounds, 4; loss embeddings in all, 3, noise multiplier 15; training steps of a "
+        "round, 5, each on a random 0.128 of the examples, which the coordinator cannot see, noise "
+        "multiplier 2.5; one count over held-out examples a round, noise multiplier 6."
+    )
+    spent = totals(PLAN.releases(), 1e-4)
+    assert promise == statement(spent, delta=1e-4, is_simulated=False)
+
+
+def test_a_plan_says_that_all_examples_are_used() -> None:
+    assert "each on all examples" in plan_statement(Schedule(update=2.5), delta=1e-4)
+
+
+def test_a_plan_says_where_noise_is_missing() -> None:
+    text = plan_statement(Schedule(embeddings=1, embedding=0), delta=1e-4)
+    assert "loss embeddings in all, 1, without noise" in text
+    assert "Guarantee: none" in text
+
+
+def test_shared_noise_names_whom_it_protects_against() -> None:
+    text = statement(KEPT, delta=1e-5, is_simulated=False, is_distributed=True)
+    assert "less than a third of the clients of each sum" in text

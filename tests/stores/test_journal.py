@@ -1,18 +1,20 @@
 """A client's own memory: all or nothing, once only, and there after a crash."""
 
 import math
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from secure_clove.engine.ports import Mark
-from secure_clove.errors import StoreError
+from secure_clove.errors import ConfigError, StoreError
 from secure_clove.foundation.ids import ClientId, FederationId
 from secure_clove.privacy.events import Release
 from secure_clove.privacy.ledger import Entry, Ledger
-from secure_clove.stores.journal import SqlJournal
+from secure_clove.stores.journal import SqlJournal, read_ledger
 from tests.builders import killed_after_ready
 
 WARD, BANK = FederationId("ward"), FederationId("bank")
@@ -194,6 +196,77 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="the database refused"):
         SqlJournal(path)
 
+
+# ---- read only
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """Return a journal of three entries that nobody has open, in a folder with an awkward name."""
+    path = tmp_path / "site ?#%20" / "journal.sqlite"
+    journal = SqlJournal(path)
+    journal.commit(chain(3), MARK)
+    journal.close()
+    return path
+
+
+def damage(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+
+
+def test_a_ledger_can_be_read_without_touching_anything(closed: Path) -> None:
+    before = closed.read_bytes()
+    assert read_ledger(closed) == chain(3)
+    assert closed.read_bytes() == before
+    assert [path.name for path in closed.parent.iterdir()] == ["journal.sqlite"]
+
+
+def test_a_ledger_can_be_read_while_the_client_runs(closed: Path) -> None:
+    journal = SqlJournal(closed)
+    journal.commit(chain(4)[3:], replace(MARK, round=2))
+    assert read_ledger(closed) == chain(4)
+    journal.commit(chain(5)[4:], replace(MARK, round=3))
+    journal.close()
+    assert read_ledger(closed) == chain(5)
+
+
+def test_a_journal_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no journal at"):
+        read_ledger(tmp_path / "journal.sqlite")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_journal_is_refused_as_a_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    path.write_bytes(b"not a database, but long enough to be read as the head of one" * 9)
+    with pytest.raises(StoreError, match="the database refused"):
+        read_ledger(path)
+
+
+def test_a_database_without_a_ledger_is_refused(tmp_path: Path) -> None:
+    damage(tmp_path / "other.sqlite", "CREATE TABLE other (x INTEGER)")
+    with pytest.raises(StoreError, match="the database refused"):
+        read_ledger(tmp_path / "other.sqlite")
+
+
+def test_an_entry_that_cannot_be_read_is_named(closed: Path) -> None:
+    damage(closed, "UPDATE ledger SET entry = x'00' WHERE sequence = 1")
+    with pytest.raises(StoreError, match="entry 1 of the privacy ledger cannot be read"):
+        read_ledger(closed)
+    journal = SqlJournal(closed)
+    with pytest.raises(StoreError, match="entry 1 of the privacy ledger cannot be read"):
+        journal.entries()
+    journal.close()
+
+
+def test_an_entry_taken_out_of_the_table_breaks_the_chain(closed: Path) -> None:
+    damage(closed, "DELETE FROM ledger WHERE sequence = 1")
+    with pytest.raises(StoreError, match="broken at entry 1"):
+        Ledger(entries=read_ledger(closed), limit=1, delta=1e-5).verify()
+
+
+# ---- killed; every other moment is in test_journal_killed.py
 
 STOPS_AFTER_COMMIT = """
 import sys

@@ -8,7 +8,13 @@ import pytest
 
 from secure_clove.errors import ConfigError
 from secure_clove.observe.runs import RoundRecord
-from secure_clove.studies.maps import EmbeddingMap, embedding_map
+from secure_clove.studies.maps import (
+    LARGEST,
+    CentroidMap,
+    EmbeddingMap,
+    centroid_map,
+    embedding_map,
+)
 from secure_clove.studies.plots import (
     accuracy_by_client,
     accuracy_by_round,
@@ -57,6 +63,11 @@ def test_a_figure_by_round_is_drawn_where_everything_is_unknown(plot: Plot) -> N
 def test_the_round_in_which_the_clusters_were_found_is_said() -> None:
     records = [make_round(1, ari=0.4), make_round(2, ari=0.95), make_round(3, ari=1.0)]
     assert any("first reaches 0.9 in round 2" in word for word in words(ari_by_round(records)))
+
+
+def test_an_index_that_is_known_at_the_end_alone_was_not_reached_there() -> None:
+    records = [make_round(1, ari=None), make_round(2, ari=1.0)]
+    assert any(word == "The last index is 1.00." for word in words(ari_by_round(records)))
 
 
 def test_the_budget_is_drawn() -> None:
@@ -135,3 +146,60 @@ def test_a_map_of_parts_that_do_not_fit_is_refused(
 ) -> None:
     with pytest.raises(ConfigError):
         EmbeddingMap(vectors=vectors, clients=clients, assigned=(0,) * len(clients))
+
+
+def make_centroids(sizes: tuple[int, ...], width: int = 3) -> CentroidMap:
+    """Return clusters of these sizes around centroids of ``width`` numbers."""
+    return CentroidMap(
+        centroids=np.random.default_rng(0).normal(size=(len(sizes), width)),
+        sizes=sizes,
+        models=tuple(range(len(sizes)))[::-1],
+    )
+
+
+@pytest.mark.parametrize("sizes", [(4,), (0, 0), (5, 5), tuple(range(30))])
+@pytest.mark.parametrize("width", [1, 2, 7])
+def test_centroids_are_drawn_for_any_shape(sizes: tuple[int, ...], width: int) -> None:
+    assert parse(centroid_map(make_centroids(sizes, width))).tag == "svg"
+
+
+def test_a_circle_tells_model_and_size() -> None:
+    assert {"model 1: 7 clients", "model 0: 1 client"} <= words(
+        centroid_map(make_centroids((7, 1)))
+    )
+
+
+def test_no_client_is_named_where_there_are_centroids_alone() -> None:
+    assert "25 clients in 2 clusters" in "".join(words(centroid_map(make_centroids((20, 5)))))
+
+
+def test_the_area_of_a_circle_is_the_size_of_its_cluster() -> None:
+    whole = centroid_map(make_centroids((16, 4)))
+    assert {radius(whole, "16 clients"), radius(whole, "4 clients")} == {LARGEST, LARGEST / 2}
+
+
+def radius(svg: str, told: str) -> float:
+    """Return the radius in points of the circle whose tooltip ends with ``told``."""
+    for group in parse(svg).iter("g"):
+        if any((title.text or "").endswith(f": {told}") for title in group.findall("title")):
+            drawn = group.find(".//path")
+            assert drawn is not None
+            return float(drawn.attrib["d"].split()[2])
+    raise LookupError(told)
+
+
+@pytest.mark.parametrize(
+    ("centroids", "sizes"),
+    [
+        (np.zeros((2, 2)), (1,)),
+        (np.full((1, 2), np.nan), (1,)),
+        (np.zeros(1), (1,)),
+        (np.zeros((1, 2)), (-1,)),
+        (np.zeros((0, 2)), ()),
+    ],
+)
+def test_centroids_that_do_not_fit_are_refused(
+    centroids: np.ndarray, sizes: tuple[int, ...]
+) -> None:
+    with pytest.raises(ConfigError):
+        CentroidMap(centroids=centroids, sizes=sizes, models=(0,) * len(sizes))

@@ -8,8 +8,9 @@ import pytest
 
 from secure_clove.errors import StoreError
 from secure_clove.observe.runs import Summary
-from secure_clove.studies.maps import EmbeddingMap
-from secure_clove.studies.report import MOST_ROWS, write_report
+from secure_clove.studies.course import MOST_ROWS
+from secure_clove.studies.maps import CentroidMap, EmbeddingMap
+from secure_clove.studies.report import write_report
 from tests.observe.builders import CLIENTS, make_audit, make_round, make_summary
 
 HOSTILE = "<script>alert(1)</script>\"'\x1b"
@@ -51,6 +52,7 @@ def report(
     name: str = "a",
     settings: dict[str, object] | None = None,
     budget: float | None = 4.0,
+    seen: CentroidMap | None = None,
 ) -> str:
     """Return the page of a run in which one client is called ``name``."""
     records = [
@@ -62,7 +64,7 @@ def report(
         folder,
         summary=summary or make_summary(records),
         records=records,
-        embedding=points,
+        seen=points if seen is None else seen,
         statement=f"First paragraph.\n\nSecond, about {name}.",
         settings=settings or {"privacy": {"delta": 1e-5}, "layers": [64, 32], "cohort": None},
         budget=budget,
@@ -136,6 +138,54 @@ def test_the_statement_keeps_its_paragraphs(ordinary: str) -> None:
     assert "<p>First paragraph.</p><p>Second, about a.</p>" in ordinary
 
 
+SEALED: dict[str, object] = {"visibility": "sealed", "membership": "visible"}
+HIDDEN = {**SEALED, "membership": "hidden"}
+CENTROIDS = CentroidMap(centroids=np.eye(2), sizes=(2, 2), models=(1, 0))
+NOT_HIDDEN = "Hiding which cluster a client is in"
+
+
+def test_a_client_has_a_point_only_where_its_vector_is_seen(tmp_path: Path, ordinary: str) -> None:
+    assert "Every point is a client&#x27;s noised vector" in ordinary
+    text = report(tmp_path, settings=SEALED, seen=CENTROIDS)
+    assert "<title>model 1: 2 clients</title>" in text
+    assert "No client has a point." in text
+    assert "noised vector" not in text
+
+
+def test_sealed_loss_vectors_are_said_to_be_seen_in_sums(tmp_path: Path, ordinary: str) -> None:
+    assert "<dd>each client&#x27;s directional loss vector, with its noise</dd>" in ordinary
+    text = report(tmp_path, settings=SEALED, seen=CENTROIDS)
+    assert "<dd>sums of directional loss vectors, and which cluster each client is in</dd>" in text
+    assert "of loss vectors and model updates the coordinator learns sums only" in text
+
+
+def test_a_hidden_membership_is_said_to_be_known_to_the_clients_alone(tmp_path: Path) -> None:
+    text = report(tmp_path, settings=HIDDEN, seen=CENTROIDS)
+    assert "only they know their clusters" in text
+    assert "The coordinator cannot compute it." in text
+    assert "reached in round" not in text
+
+
+def test_a_membership_that_is_not_hidden_is_among_the_limits(tmp_path: Path, ordinary: str) -> None:
+    assert NOT_HIDDEN in ordinary
+    assert NOT_HIDDEN in report(tmp_path, settings=SEALED)
+    assert NOT_HIDDEN not in report(tmp_path, settings=HIDDEN)
+
+
+def test_sizes_that_are_not_known_are_a_dash(tmp_path: Path) -> None:
+    records = [make_round(1, clusters={}, assignment={}, dropouts=())]
+    path = write_report(
+        tmp_path,
+        summary=make_summary(records),
+        records=records,
+        seen=None,
+        statement="None.",
+        settings=HIDDEN,
+    )
+    row = path.read_text(encoding="utf-8").split('<th scope="row">1</th>')[1].split("</tr>")[0]
+    assert row.split("<td")[8] == ">—</td>"
+
+
 def test_settings_are_listed_with_their_path(ordinary: str) -> None:
     for name, value in (("privacy.delta", "1e-05"), ("layers", "64, 32"), ("cohort", "none")):
         assert f'{name}</th><td class="left wrap">{value}</td>' in ordinary
@@ -189,7 +239,7 @@ def test_a_run_without_rounds_audit_or_map_has_a_report(tmp_path: Path) -> None:
         tmp_path,
         summary=make_summary(audit={}, accuracy_by_client={}, ari_final=None),
         records=[],
-        embedding=None,
+        seen=None,
         statement="None.",
         settings={},
     )

@@ -27,6 +27,7 @@ def test_an_attack_without_a_bound_claims_none() -> None:
     [
         ("A4", "A4"),
         ("A3 label distribution", "A3"),
+        ("A3 active", "A3 active"),
         ("a1_trap_models", "A1"),
         ("linkability", "A4"),
         ("membership", "A2"),

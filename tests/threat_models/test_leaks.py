@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from secure_clove.clustering.embedding import Embedding, embed
-from secure_clove.engine.plan import EMBEDDING_STEP, PrivacyPlan
+from secure_clove.engine.plan import EMBEDDING_STEP
 from secure_clove.engine.ports import Trainer
+from secure_clove.engine.terms import PrivacyPlan
 from secure_clove.foundation.seeds import Entropy, SimulatedEntropy
 from secure_clove.foundation.trees import Vector
 from secure_clove.privacy.mechanisms import exact_discrete_gaussian

@@ -11,7 +11,7 @@ from secure_clove.algorithms.registry import build
 from secure_clove.clustering.embedding import Embedding
 from secure_clove.data.sources import DIGITS
 from secure_clove.data.synthetic import DIMENSION
-from secure_clove.engine.plan import PrivacyPlan, TrainingPlan
+from secure_clove.engine.terms import PrivacyPlan, TrainingPlan
 from secure_clove.errors import ConfigError
 from secure_clove.learn.architectures import build_model
 from secure_clove.learn.models import MakeModel

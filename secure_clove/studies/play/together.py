@@ -99,6 +99,9 @@ class _Begun:
             raise _Stopped
         return self.trained
 
+    def gradient_step(self, model: Vector, entropy: Entropy, *, share: float) -> Vector:
+        return self._learner.gradient_step(model, entropy, share=share)
+
     def train_locally(self, model: Vector, entropy: Entropy) -> Vector:
         if self._learner.resident.training.clip is None:
             return self.train(model, entropy)

@@ -72,6 +72,10 @@ class RegressionLearner:
         trained: Vector = self._slope @ model + self._shift
         return trained
 
+    def update(self, model: Vector) -> Vector:
+        """Return what training moves the model ``(d,)`` by, times the examples."""
+        return (self.train(model) - model) * self.examples
+
     def correct(self, model: Vector) -> int:
         """Return 0: nothing is held out."""
         return 0
