@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from secure_clove.sdk.config import Settings, plan
 from secure_clove.sdk.keys import load_identity, new_identity
 from secure_clove.sdk.operator import Operator
 from secure_clove.stores.sql import SqlStore
+from secure_clove.studies.activity import Activity
 from secure_clove.studies.crowd import Crowd, MakeClient, Member
 from secure_clove.studies.maps import CentroidMap, EmbeddingMap
 from secure_clove.studies.recording import Recorder
@@ -211,7 +211,7 @@ def _watch(
         while not crowd.is_done and None in operator.enrolled(config.federation).values():
             time.sleep(POLL_S)
         operator.start(config)
-        activity = _Activity(len(data.clients))
+        activity = Activity(len(data.clients))
         is_over = False
         while not is_over:
             is_over = crowd.is_done
@@ -239,24 +239,6 @@ def _ended(demo: Demo, crowd: Crowd) -> dict[ClientId, int]:
     models = {c: result.model for c, result in crowd.results.items() if result.model is not None}
     with closing(SqlStore(demo.folder / COORDINATOR)) as store:
         return ended_with(store, FederationId(demo.settings.name), models)
-
-
-class _Activity:
-    """What is going on, in a few words."""
-
-    def __init__(self, clients: int) -> None:
-        self._clients = clients
-        self._round = 0
-        self._steps: Counter[str] = Counter()
-
-    def after(self, round_: int, phase: str, step: str) -> str:
-        """Return the line after one more client has done ``step``."""
-        exchange = phase.partition("/")[0]
-        if round_ > self._round:
-            self._round, self._steps = round_, Counter()
-        self._steps[f"{exchange} · {step}"] += 1
-        done = self._steps[f"{exchange} · {step}"]
-        return f"round {round_} · {exchange} · {step} {done} of {self._clients}"
 
 
 def _audit(demo: Demo, console: Console) -> dict[str, AuditRow]:
