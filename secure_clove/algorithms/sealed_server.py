@@ -65,7 +65,8 @@ class SealedServer:
             wanted = [*range(1, min(self.clusters, int(count) - 1) + 1)]
         noise = self._noise(replies.counts[0])
         decoded = {
-            k: decode(sketch, drawn, k, moments=moments, rng=rng, noise=noise) for k in wanted
+            k: decode(sketch, drawn, k, moments=moments, clients=int(count), rng=rng, noise=noise)
+            for k in wanted
         }
         return self._considered(state, decoded, clients=int(count))
 

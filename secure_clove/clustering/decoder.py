@@ -29,6 +29,10 @@ LEAST_STARTS, STARTED = 8, 100
 KEPT = 4
 """How many of their fits are fitted again in better units; the best of these is the mixture."""
 
+PRIOR = 1.0
+"""Clients that every cluster is given beside those in the sums, as a Dirichlet prior of its weight:
+where the sums leave it open, clusters are of like size (ADR 0012)."""
+
 REFITS = 2
 """How often units are taken anew from the best fit so far."""
 
@@ -83,6 +87,7 @@ def decode(
     clusters: int,
     *,
     moments: Moments,
+    clients: int,
     rng: Rng,
     noise: Noise = NO_NOISE,
 ) -> Mixture:
@@ -96,24 +101,28 @@ def decode(
             all centroids lie at the mean.
         clusters: k, at least 1.
         moments: Of the same vectors.
+        clients: How many are in the sums, M.
         rng: Draws starts and units.
         noise: What was added to the sums on purpose. Unsure numbers count for less; in the moments
             it matters most.
 
     Raises:
-        ConfigError: no cluster, or shapes that do not fit.
+        ConfigError: no cluster, no client, or shapes that do not fit.
         DataError: the sketch is not finite.
     """
     if clusters < 1 or frequencies.ndim != 2 or sketch.shape != (2 * len(frequencies),):
         raise ConfigError(
             f"at least 1 cluster and a sketch of shape ({2 * len(frequencies)},) expected"
         )
+    if clients < 1:
+        raise ConfigError("a sketch is the mean over at least 1 client")
     if moments.mean.shape != frequencies.shape[1:]:
         raise ConfigError("moments and frequencies of the same dimension expected")
     if not np.isfinite(sketch).all():
         raise DataError("the sketch is not finite")
     with threadpool_limits(limits=1):  # one order of summation; threads only wait for each other
-        return _Problem.of(sketch, frequencies, moments, noise).solve(clusters, rng)
+        problem = _Problem.of(sketch, frequencies, moments, clients=clients, noise=noise)
+        return problem.solve(clusters, rng)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -128,6 +137,7 @@ class _Problem:
             first.
         expectation: Of the published numbers.
         published: (q,).
+        clients: M.
     """
 
     origin: Vector
@@ -136,10 +146,17 @@ class _Problem:
     root: NDArray[np.float64]
     expectation: Expectation
     published: Vector
+    clients: int
 
     @classmethod
     def of(
-        cls, sketch: Vector, frequencies: NDArray[np.float64], moments: Moments, noise: Noise
+        cls,
+        sketch: Vector,
+        frequencies: NDArray[np.float64],
+        moments: Moments,
+        *,
+        clients: int,
+        noise: Noise,
     ) -> "_Problem":
         _, sizes, rows = np.linalg.svd(frequencies, full_matrices=False)
         axes = rows[sizes > sizes[0] * 1e-9]
@@ -159,6 +176,7 @@ class _Problem:
                 frequencies=frequencies @ axes.T * scale, noise=noise.scaled(scale)
             ),
             published=np.concatenate([turned.real, turned.imag, np.zeros(len(axes)), upper]),
+            clients=clients,
         )
 
     def solve(self, clusters: int, rng: Rng) -> Mixture:
@@ -198,11 +216,16 @@ class _Problem:
 
     def _fit(self, start: Guess, units: NDArray[np.float64], steps: int) -> tuple[Guess, float]:
         clusters = len(start.logits)
+        logits = slice(-clusters - 1, -1)
+        prior = 2 * PRIOR / (self.clients * len(self.published))  # -2 log of it, in these units
 
         def misfit(packed: Vector) -> tuple[float, Vector]:
-            expected, pull = self.expectation.of(Guess.unpack(packed, clusters=clusters))
+            guess = Guess.unpack(packed, clusters=clusters)
+            expected, pull = self.expectation.of(guess)
             off = units @ (expected - self.published)
-            return float(off @ off), pull(2 * off @ units)
+            slopes = pull(2 * off @ units)
+            slopes[logits] += prior * (clusters * guess.weights - 1)
+            return float(off @ off) - prior * float(guess.log_weights.sum()), slopes
 
         packed = start.pack()
         found = minimize(

@@ -46,6 +46,13 @@ class Guess:
         return shares
 
     @property
+    def log_weights(self) -> Vector:
+        """(k,) logarithms of the weights."""
+        raised = self.logits - self.logits.max()
+        logs: Vector = raised - np.log(np.exp(raised).sum())
+        return logs
+
+    @property
     def spread(self) -> float:
         """Standard deviation of a coordinate within a cluster."""
         return float(np.exp(self.log_spread))

@@ -56,7 +56,10 @@ def test_both_ways_find_the_number_of_groups() -> None:
     moments = read_moments(moments_of(vectors).sum(axis=0), count=48)
     drawn = frame(moments, clusters=6, count=36, rng=stream(2))
     sketch = features(vectors, drawn).mean(axis=0)
-    found = {k: decode(sketch, drawn, k, moments=moments, rng=stream(3, k)) for k in range(2, 7)}
+    found = {
+        k: decode(sketch, drawn, k, moments=moments, clients=48, rng=stream(3, k))
+        for k in range(2, 7)
+    }
     sums = {
         k: sum(simplified_silhouette(vector, each.centroids) for vector in vectors)
         for k, each in found.items()

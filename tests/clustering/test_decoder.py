@@ -43,7 +43,9 @@ def decoded(vectors: Array, clusters: int, *, seed: int = 2, framed: int = 0) ->
     most = framed or clusters
     drawn = frame(moments, clusters=most, count=8 * most, rng=stream(seed, "frame"))
     sketch = features(vectors, drawn).mean(axis=0)
-    return decode(sketch, drawn, clusters, moments=moments, rng=stream(seed, "decode"))
+    return decode(
+        sketch, drawn, clusters, moments=moments, clients=len(vectors), rng=stream(seed, "decode")
+    )
 
 
 def own(vectors: Array, mixture: Mixture) -> list[int]:
@@ -176,22 +178,27 @@ MOMENTS = Moments(mean=np.zeros(2), covariance=np.eye(2))
 
 def test_no_cluster_is_refused() -> None:
     with pytest.raises(ConfigError, match="at least 1 cluster"):
-        decode(SKETCH, FREQUENCIES, 0, moments=MOMENTS, rng=stream(0))
+        decode(SKETCH, FREQUENCIES, 0, moments=MOMENTS, clients=9, rng=stream(0))
 
 
 def test_a_sketch_at_other_frequencies_is_refused() -> None:
     with pytest.raises(ConfigError, match="shape"):
-        decode(SKETCH[:-1], FREQUENCIES, 2, moments=MOMENTS, rng=stream(0))
+        decode(SKETCH[:-1], FREQUENCIES, 2, moments=MOMENTS, clients=9, rng=stream(0))
 
 
 def test_moments_of_another_dimension_are_refused() -> None:
     with pytest.raises(ConfigError, match="same dimension"):
-        decode(SKETCH, np.ones((4, 3)), 2, moments=MOMENTS, rng=stream(0))
+        decode(SKETCH, np.ones((4, 3)), 2, moments=MOMENTS, clients=9, rng=stream(0))
 
 
 def test_a_sketch_that_is_not_finite_is_refused() -> None:
     with pytest.raises(DataError, match="not finite"):
-        decode(np.full(8, math.nan), FREQUENCIES, 2, moments=MOMENTS, rng=stream(0))
+        decode(np.full(8, math.nan), FREQUENCIES, 2, moments=MOMENTS, clients=9, rng=stream(0))
+
+
+def test_a_sketch_of_nobody_is_refused() -> None:
+    with pytest.raises(ConfigError, match="at least 1 client"):
+        decode(SKETCH, FREQUENCIES, 2, moments=MOMENTS, clients=0, rng=stream(0))
 
 
 @pytest.mark.parametrize(
@@ -233,8 +240,21 @@ def test_noise_that_is_allowed_for_misleads_less() -> None:
                 drawn,
                 4,
                 moments=moments,
+                clients=400,
                 rng=stream(seed, "decode"),
                 noise=deviation if is_allowed else Noise(),
             )
             found[is_allowed] += adjusted_rand_index(truth, own(vectors, mixture)) / 4
     assert found[True] > 0.95 > found[False]
+
+
+def test_clusters_are_of_like_size_where_the_sums_leave_it_open() -> None:
+    vectors = stream(5).normal(size=(20, 3))  # one blob, whose parts nothing tells apart
+    moments = read_moments(moments_of(vectors).sum(axis=0), count=20)
+    drawn = frame(moments, clusters=4, count=8, rng=stream(6))
+    sketch = features(vectors, drawn).mean(axis=0)
+    least = {}
+    for clients in (20, 10**9):  # with so many clients the prior counts for nothing
+        mixture = decode(sketch, drawn, 4, moments=moments, clients=clients, rng=stream(7))
+        least[clients] = mixture.weights.min()
+    assert least[20] > least[10**9]
