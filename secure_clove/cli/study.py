@@ -209,6 +209,75 @@ def sealed(
 
 
 @study.command()
+def tradeoff(
+    plan: Annotated[
+        str, typer.Option(help="clustering, accuracy, training or r-dpcfl.", metavar="PLAN")
+    ] = "clustering",
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="Such as mnist; all of the plan unless named.")
+    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Such as label-skew-1; likewise.")] = None,
+    algorithm: Annotated[list[str] | None, typer.Option(help="clove or fedavg; likewise.")] = None,
+    epsilon: Annotated[
+        list[float] | None, typer.Option(help="ε of all that has a budget; likewise.")
+    ] = None,
+    embedding: Annotated[
+        list[str] | None, typer.Option(help="directional, relative or clipped; likewise.")
+    ] = None,
+    visibility: Annotated[
+        list[str] | None, typer.Option(help="noised or sealed; likewise.")
+    ] = None,
+    noise: Annotated[
+        list[str] | None, typer.Option(help="Of updates: local or distributed; likewise.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each point.")] = 5,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="That share the clients; one a core unless said.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="SECURE_CLOVE_DATA", help="Folder with a folder for each set."),
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option(help="Where runs are kept; what is finished there is not run again.")
+    ] = Path("runs/tradeoff"),
+) -> None:
+    """Measure what privacy costs: clusters found and accuracy kept, against epsilon."""
+    from secure_clove.studies.play.cell import Cell
+    from secure_clove.studies.play.record import run_study
+    from secure_clove.studies.tradeoff.figure import draw
+    from secure_clove.studies.tradeoff.page import NOTES, TITLES, tradeoff_table
+    from secure_clove.studies.tradeoff.plans import chosen
+
+    with explained():
+        points = chosen(
+            plan,
+            dataset=dataset or (),
+            kind=kind or (),
+            algorithm=algorithm or (),
+            epsilon=epsilon or (),
+            embedding=embedding or (),
+            visibility=visibility or (),
+            noise=noise or (),
+        )
+        cells = tuple(
+            Cell(setting=point.setting, seed=seed, rounds=point.rounds, preset="authors")
+            for seed in range(seeds)
+            for point in points
+        )
+        count = workers or os.cpu_count() or 1
+        with _crew("local", count, data_dir, "auto") as crew, _progress(cells) as watch:
+            results = run_study(cells, folder, crew, watch=watch)
+        heads, *lines = tradeoff_table(points, results)
+        _print(TITLES[plan], heads, lines)
+        path = folder / f"{plan}.svg"
+        path.write_text(draw(plan, points, results))
+        out.print(f"{NOTES}\nThe figure: {path}", highlight=False, markup=False)
+    if all(result.reason for result in results):
+        raise typer.Exit(REFUSED)
+
+
+@study.command()
 def theory(
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Draws of each separation.")] = 20,
     folder: Annotated[Path, typer.Option(help="Where the results and the figure go.")] = Path(

@@ -128,14 +128,7 @@ class Config:
                 "to 0 and steps to 1 (server_momentum of the algorithm is free), or noise to local"
             )
         for exchange in self.build().exchanges:
-            if Use.UPDATE not in exchange.uses:
-                continue
-            slots = any(len(p.shape) > 1 for p in exchange.parts if p.content is Content.UPDATE)
-            if exchange.reveal is not Reveal.SUM or slots:
-                raise ConfigError(
-                    f"'{exchange.name}' of {self.algorithm} does not sum the gradients of known "
-                    "clients, so their shares do not make up the noise; set noise to local"
-                )
+            check_shared_noise(exchange)
 
     @property
     def hash(self) -> Digest:
@@ -187,6 +180,21 @@ def check_roster(config: Config, clients: int) -> None:
 def embedding_kind(plan: PrivacyPlan | None) -> Embedding:
     """Return which embedding clients send; without a plan it is raw."""
     return plan.embedding_kind if plan else Embedding.RAW
+
+
+def check_shared_noise(exchange: Exchange[Any, Any]) -> None:
+    """Refuse to share the noise of updates that are not summed client by client.
+
+    Raises:
+        ConfigError: nobody knows how many clients' noise would be in the sum.
+    """
+    updates = [part for part in exchange.parts if part.content is Content.UPDATE]
+    slots = any(len(part.shape) > 1 for part in updates)
+    if Use.UPDATE in exchange.uses and (exchange.reveal is not Reveal.SUM or slots):
+        raise ConfigError(
+            f"'{exchange.name}' does not sum the gradients of known clients, so their shares do "
+            "not make up the noise; set noise to local"
+        )
 
 
 def check_embedding(exchange: Exchange[Any, Any], plan: PrivacyPlan | None) -> None:

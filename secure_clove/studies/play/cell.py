@@ -11,7 +11,8 @@ from secure_clove.algorithms.registry import build
 from secure_clove.clustering.embedding import Embedding
 from secure_clove.data.sources import DIGITS
 from secure_clove.data.synthetic import DIMENSION
-from secure_clove.engine.terms import PrivacyPlan, TrainingPlan
+from secure_clove.engine.plan import SMALLEST_SUM
+from secure_clove.engine.terms import NoiseMode, PrivacyPlan, TrainingPlan
 from secure_clove.errors import ConfigError
 from secure_clove.learn.architectures import build_model
 from secure_clove.learn.models import MakeModel
@@ -33,6 +34,23 @@ SIZES: Mapping[str, tuple[int, ...]] = {REGRESSION: (DIMENSION,), DIGITS: (64, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateNoise:
+    """Private gradients: one step a round, clipped example by example and noised.
+
+    Attributes:
+        multiplier: Noise standard deviation over the sensitivity, above 0.
+        clip: L2 norm at which the gradient of an example is clipped, above 0.
+        mode: Whether every client adds all of the noise or the clients of a sum share it.
+        rate: Share of its examples that a client draws for a step, Poisson sampled, in (0, 1].
+    """
+
+    multiplier: float
+    clip: float
+    mode: NoiseMode
+    rate: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """A federation, all but its seed.
 
@@ -43,6 +61,7 @@ class Setting:
         model: A name of the architectures.
         clients: Count of clients.
         clusters: Count of planted clusters, of equal numbers of clients.
+        minority: Clients of the last cluster, if it is smaller than the others.
         examples: Training examples of each client; None: what the partition finds.
         test_examples: Held-out examples of each; None: what the partition holds out.
         target: What the model predicts.
@@ -52,9 +71,11 @@ class Setting:
         starts: Whether the initial models are ``different`` or the ``same``.
         training: As the ``preset`` says, or one ``gradient`` step, so that averaging models is
             averaging gradients (Option II).
+        learning_rate: Of that step.
         noise: Noise multiplier of loss embeddings; 0: raw losses.
         embedding: What is noised: a `directional`, `relative` or `clipped` embedding.
         embedding_clip: Constant at which the last two cut, in units of the loss.
+        updates: How the gradients are noised, beside the embeddings; None adds no noise to them.
         label: Tells settings of one data set, kind and algorithm apart.
     """
 
@@ -66,15 +87,18 @@ class Setting:
     clusters: int
     examples: int | None
     test_examples: int | None = None
+    minority: int | None = None
     target: Target = "classes"
     models: int | None = None
     options: Mapping[str, Option] = field(default_factory=dict, hash=False)
     participation: float = 1.0
     starts: Literal["different", "same"] = "different"
     training: Literal["preset", "gradient"] = "preset"
+    learning_rate: float = GRADIENT_STEP
     noise: float = 0.0
     embedding: Embedding = Embedding.DIRECTIONAL
     embedding_clip: float | None = None
+    updates: UpdateNoise | None = None
     label: str = ""
 
     def __post_init__(self) -> None:
@@ -83,10 +107,7 @@ class Setting:
         Raises:
             ConfigError: which.
         """
-        if self.clients < 1 or self.clusters < 1 or self.clients % self.clusters:
-            raise ConfigError(
-                f"{self.clients} clients do not make {self.clusters} clusters of equal size"
-            )
+        self._check_clusters()
         if not 0 < self.participation <= 1:
             raise ConfigError(f"participation={self.participation} is not in (0, 1]")
         if not 0 <= self.noise < inf:
@@ -96,6 +117,32 @@ class Setting:
             raise ConfigError(
                 "without noise losses are raw; set noise, or no embedding and no clip"
             )
+        if self.updates is not None and (self.training != "gradient" or not self.noise):
+            raise ConfigError(
+                "gradients are noised one step a round and beside noised embeddings; "
+                "set training to gradient, and noise"
+            )
+
+    def _check_clusters(self) -> None:
+        small = 0 if self.minority is None else 1
+        equal, rest = self.clusters - small, self.clients - (self.minority or 0)
+        if equal < 1 or rest < 1 or rest % equal:
+            raise ConfigError(
+                f"{self.clients} clients do not make {self.clusters} clusters of equal size"
+                + (f" but for one of {self.minority}" if small else "")
+            )
+        if small and not 1 <= (self.minority or 0) <= self.clients_per_cluster:
+            raise ConfigError(
+                f"a minority of {self.minority} is none; the other clusters have "
+                f"{self.clients_per_cluster} clients"
+            )
+
+    @property
+    def clients_per_cluster(self) -> int:
+        """Clients of every cluster but a minority."""
+        if self.minority is None:
+            return self.clients // self.clusters
+        return (self.clients - self.minority) // (self.clusters - 1)
 
     @property
     def name(self) -> str:
@@ -137,23 +184,25 @@ class Cell:
 
 
 def noise_plan(setting: Setting) -> PrivacyPlan | None:
-    """Return the plan of a study's embeddings: their noise is measured, and no privacy is claimed.
+    """Return the plan of a study's noise, which comes from the seed: no privacy is claimed.
 
     Returns:
-        None for raw losses.
+        None for raw losses. Updates are noised by their training, hence only with `updates`.
 
     Raises:
         ConfigError: there is no such embedding, or no such clip.
     """
     if not setting.noise:
         return None
+    updates = setting.updates or UpdateNoise(multiplier=1.0, clip=1.0, mode="local")
     return PrivacyPlan(
         delta=1e-5,
+        noise=updates.mode,
         embedding=setting.noise,
         embedding_kind=setting.embedding,
         embedding_clip=setting.embedding_clip,
-        update=1.0,
-        clip=1.0,
+        update=updates.multiplier,
+        clip=updates.clip,
         metrics=1.0,
     )
 
@@ -166,7 +215,9 @@ def make_model(setting: Setting) -> MakeModel:
 def training_plan(cell: Cell) -> TrainingPlan:
     """Return how the clients of a cell train."""
     if cell.setting.training == "gradient":
-        return TrainingPlan(learning_rate=GRADIENT_STEP)
+        noise = cell.setting.updates
+        rate = noise.rate if noise else 1.0
+        return TrainingPlan(learning_rate=cell.setting.learning_rate, rate=rate)
     return training_preset(cell.preset, cell.setting.model)
 
 
@@ -178,6 +229,6 @@ def make_algorithm(cell: Cell, parameters: int) -> Algorithm[Any, Any]:
         parameters=parameters,
         clusters=setting.models or setting.clusters,
         seed=cell.seed,
-        smallest=1,
+        smallest=SMALLEST_SUM if setting.updates else 1,
         options=setting.options,
     )

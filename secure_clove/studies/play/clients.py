@@ -65,11 +65,12 @@ def clients_of(
         truth, data = _regression(cell)
     else:
         truth, data = _divided(cell, load(setting.dataset))
+    truth = _kept(setting, truth)
     make = make_model(setting)
     loss: Loss = "cross_entropy" if setting.target == "classes" else "mse"
     tasks = {
-        client: TorchTask(model=make, train=train, test=test, loss=loss)
-        for place, (client, (train, test)) in enumerate(data.items())
+        client: TorchTask(model=make, train=data[client][0], test=data[client][1], loss=loss)
+        for place, client in enumerate(truth)
         if wanted(place)
     }
     return Clients(truth=truth, model=make, loss=loss, tasks=tasks)
@@ -81,7 +82,7 @@ def _regression(
     setting = cell.setting
     drawn = mixed_linear_regression(
         clusters=setting.clusters,
-        clients_per_cluster=setting.clients // setting.clusters,
+        clients_per_cluster=setting.clients_per_cluster,
         examples=setting.examples or 1,
         separation=float(setting.kind),
         seed=cell.seed,
@@ -98,12 +99,19 @@ def _divided(
         dataset,
         kind=setting.kind,
         clusters=setting.clusters,
-        clients_per_cluster=setting.clients // setting.clusters,
+        clients_per_cluster=setting.clients_per_cluster,
         examples=None if setting.kind == WRITERS else setting.examples,
         test_examples=setting.test_examples,
         seed=cell.seed,
     )
     return divided.truth, {c: _examples(setting, d) for c, d in divided.clients.items()}
+
+
+def _kept(setting: Setting, truth: Mapping[ClientId, int]) -> dict[ClientId, int]:
+    """Return who is left when the last cluster is cut down to a minority."""
+    last = [client for client, cluster in truth.items() if cluster == setting.clusters - 1]
+    spare = set(last[len(last) if setting.minority is None else setting.minority :])
+    return {client: cluster for client, cluster in truth.items() if client not in spare}
 
 
 def _examples(setting: Setting, data: ClientData) -> tuple[Arrays, Arrays]:

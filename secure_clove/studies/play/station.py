@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from secure_clove.algorithms.base import Exchange, Use
-from secure_clove.algorithms.client_level import protect
+from secure_clove.algorithms.client_level import honest_in_a_sum, protect
 from secure_clove.engine.guard import Guard
-from secure_clove.engine.plan import check_embedding
+from secure_clove.engine.plan import check_embedding, check_shared_noise
 from secure_clove.engine.ports import Trainer
 from secure_clove.errors import DataError
 from secure_clove.foundation.ids import ClientId
@@ -33,7 +33,7 @@ from secure_clove.learn.sgd import TrainingSpec
 from secure_clove.studies.play.cell import Cell, make_algorithm, noise_plan, training_plan
 from secure_clove.studies.play.clients import Load, clients_of
 from secure_clove.studies.play.together import work_together
-from secure_clove.studies.play.turn import STEP, Answers, Tally, Turn
+from secure_clove.studies.play.turn import STEP, Answers, Seat, Tally, Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class Station:
         found = clients_of(cell, load, wanted=share.has)
         self.truth = found.truth
         setting = cell.setting
-        spec = TrainingSpec(**asdict(training_plan(cell)))
+        spec = _spec(cell)
         self._resident = Resident(found.model, spec, loss=found.loss, device=device)
         self._learners = {
             client: TorchLearner(task, spec, resident=self._resident)
@@ -88,7 +88,13 @@ class Station:
         self._plan = noise_plan(setting)
         for exchange in self._exchanges.values():
             check_embedding(exchange, self._plan)
+            if self._shares_noise:
+                check_shared_noise(exchange)
         self._place = f"{setting.dataset}-{setting.kind}"
+
+    @property
+    def _shares_noise(self) -> bool:
+        return self._plan is not None and self._plan.noise == "distributed"
 
     @property
     def clients(self) -> tuple[ClientId, ...]:
@@ -158,6 +164,7 @@ class Station:
             uses=exchange.uses,
             plan=self._plan,
             entropy=entropy.fork(self._place, turn.round, exchange.name),
+            honest=self._honest(turn, seat),
         )
         with _named(client, turn.round):
             own, reply = exchange.work(seat.own, seat.ask, guard)
@@ -168,6 +175,19 @@ class Station:
                     exchange.parts, reply, step=STEP, clients=turn.clients, entropy=noise
                 )
         return own, reply
+
+    def _honest(self, turn: Turn, seat: Seat) -> int:
+        """Return among how many at least the noise of a client's updates is shared."""
+        if not self._shares_noise or seat.group is None:
+            return 1
+        return honest_in_a_sum(turn.members[seat.group])
+
+
+def _spec(cell: Cell) -> TrainingSpec:
+    plan, noise = asdict(training_plan(cell)), cell.setting.updates
+    if noise is None:
+        return TrainingSpec(**plan)
+    return TrainingSpec(**plan, clip=noise.clip, noise_multiplier=noise.multiplier)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ guarded work, the same sums and folds. Only the carriage is left out. A test hol
 each other.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -200,7 +201,12 @@ class Table:
         }
         coin = stream(self._cell.seed, "coin", self._round, exchange.name).bytes(32)
         return Turn(
-            round=self._round, exchange=exchange.name, coin=coin, clients=len(seats), seats=seats
+            round=self._round,
+            exchange=exchange.name,
+            coin=coin,
+            clients=len(seats),
+            members=Counter(seat.group for seat in seats.values() if seat.group is not None),
+            seats=seats,
         )
 
     def _models(self) -> dict[ClientId, Vector]:

@@ -47,6 +47,7 @@ class Turn:
         exchange: Its name.
         coin: In the place of what falls in a session.
         clients: How many are asked, by all workers together.
+        members: How many of them answer to each sum.
         seats: Who is asked.
     """
 
@@ -54,6 +55,7 @@ class Turn:
     exchange: str
     coin: bytes
     clients: int
+    members: Mapping[int, int] = field(default_factory=dict)
     seats: Mapping[ClientId, Seat] = field(repr=False)
 
     def of(self, clients: Iterable[ClientId]) -> "Turn":

@@ -7,7 +7,7 @@ import pytest
 
 from secure_clove.clustering.embedding import Embedding
 from secure_clove.errors import ConfigError
-from secure_clove.studies.play.cell import Cell, noise_plan
+from secure_clove.studies.play.cell import Cell, UpdateNoise, noise_plan
 from secure_clove.studies.play.crew import Alone
 from tests.studies.play.builders import images, regression, table
 
@@ -39,6 +39,21 @@ def test_square_roots_of_differences_are_refused_before_anything_is_played() -> 
         Alone(images).open(regression(options=options, **RELATIVE))
 
 
+NOISED = UpdateNoise(multiplier=1.0, clip=1.0, mode="distributed")
+
+
+@pytest.mark.parametrize("changes", [{"training": "gradient"}, {"noise": 0.5}])
+def test_noise_of_updates_is_that_of_gradients_and_not_alone(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="one step a round"):
+        regression(updates=NOISED, **changes)
+
+
+def test_slots_of_unknown_clients_cannot_share_their_noise() -> None:
+    shared = regression(algorithm="ifca", noise=0.5, training="gradient", updates=NOISED)
+    with pytest.raises(ConfigError, match="set noise to local"):
+        Alone(images).open(shared)
+
+
 def test_noise_alone_means_directional_embeddings() -> None:
     plan = noise_plan(regression(noise=0.5).setting)
     assert plan is not None
@@ -49,7 +64,7 @@ def test_noise_alone_means_directional_embeddings() -> None:
 def test_a_cell_that_was_kept_before_embeddings_had_names_is_the_same_cell() -> None:
     cell = regression(noise=0.5)
     kept = msgspec.to_builtins(cell)
-    for name in ("embedding", "embedding_clip"):
+    for name in ("embedding", "embedding_clip", "learning_rate", "updates"):
         del kept["setting"][name]
     assert msgspec.convert(kept, Cell) == cell
 

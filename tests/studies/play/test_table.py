@@ -1,6 +1,6 @@
 """The table plays what a federation plays."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from math import ceil
 from typing import Any
@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from secure_clove.engine.terms import NoiseMode
 from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.learn.executions import Execution, Executions
 from secure_clove.learn.learner import TorchLearner
 from secure_clove.learn.sgd import TrainingSpec
-from secure_clove.sdk.config import Settings, TrainingSettings
-from secure_clove.sdk.results import FederationResult
+from secure_clove.sdk.config import PrivacySettings, Settings, TrainingSettings, plan
 from secure_clove.sdk.simulate import simulate
-from secure_clove.studies.play.cell import Cell, training_plan
+from secure_clove.studies.play.cell import Cell, UpdateNoise, training_plan
 from secure_clove.studies.play.clients import clients_of
 from secure_clove.studies.play.crew import Alone
 from secure_clove.studies.play.table import Measured, Table
@@ -28,11 +28,11 @@ def played(cell: Cell, *, evaluate_every: int = 10) -> list[Measured]:
     return list(table(cell).rounds(cell.rounds, evaluate_every=evaluate_every))
 
 
-def federation(cell: Cell) -> FederationResult:
-    """Play ``cell`` with keys, masks and signatures."""
+def settings_of(cell: Cell, privacy: PrivacySettings | None = None) -> Settings:
+    """Return the federation that is as ``cell``."""
     setting = cell.setting
     fields: dict[str, Any] = {"algorithm": setting.algorithm, "options": {**setting.options}}
-    settings = Settings(
+    return Settings(
         **fields,
         name=f"{setting.dataset}-{setting.kind}",
         clusters=setting.clusters,
@@ -40,15 +40,18 @@ def federation(cell: Cell) -> FederationResult:
         seed=cell.seed,
         min_cohort=3,
         initial_models=setting.starts,
-        privacy=None,
+        privacy=privacy,
         training=TrainingSettings(**asdict(training_plan(cell))),
     )
-    return simulate(settings, clients_of(cell, images).tasks, noise=SimulatedEntropy(cell.seed))
 
 
-def check_alike(cell: Cell) -> None:
-    """Hold the table against the federation: each client's loss, hits and model number."""
-    last, whole = played(cell)[-1], federation(cell)
+def check_alike(cell: Cell, privacy: PrivacySettings | None = None) -> None:
+    """Hold the table against a federation with keys, masks and signatures.
+
+    Alike are each client's loss, hits and model number.
+    """
+    tasks, noise = clients_of(cell, images).tasks, SimulatedEntropy(cell.seed)
+    last, whole = played(cell)[-1], simulate(settings_of(cell, privacy), tasks, noise=noise)
     spec = TrainingSpec(**asdict(training_plan(cell)))
     for client, task in clients_of(cell, images).tasks.items():
         model = whole.clients[client].model
@@ -72,6 +75,21 @@ def test_so_it_does_on_images() -> None:
 def test_so_it_does_from_equal_initial_models() -> None:
     options = {"first_assignment": "random"}
     check_alike(regression(algorithm="clove", starts="same", options=options))
+
+
+@pytest.mark.parametrize("mode", ["local", "distributed"])
+@pytest.mark.parametrize("algorithm", ["clove", "fedavg"])
+def test_so_it_does_with_noised_gradients(algorithm: str, mode: NoiseMode) -> None:
+    cell = regression(algorithm=algorithm, training="gradient", learning_rate=0.1)
+    asked = PrivacySettings(epsilon_total=8, epsilon_embedding=7, clip=2.0, noise=mode)
+    found = plan(settings_of(cell, asked), clients_of(cell, images).model)[0].privacy
+    assert found is not None
+    updates = UpdateNoise(multiplier=found.update, clip=found.clip, mode=mode)
+    check_alike(private(cell, noise=found.embedding, updates=updates), asked)
+
+
+def private(cell: Cell, **changes: Any) -> Cell:
+    return replace(cell, setting=replace(cell.setting, **changes))
 
 
 @cache

@@ -1,0 +1,1 @@
+"""What privacy costs: clusters found and accuracy kept, against epsilon."""
