@@ -19,7 +19,7 @@ from secure_clove.algorithms.base import (
     Use,
     check_initial,
 )
-from secure_clove.errors import ConfigError
+from secure_clove.algorithms.motion import Motion, Trail
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.trees import Tree, Vector
 
@@ -61,40 +61,6 @@ def averaged(model: Vector, total: Tree) -> Vector:
     return model + total["update"] / weight if weight > 0 else model
 
 
-def check_momentum(momentum: float) -> None:
-    """Refuse a server momentum that would never come to rest.
-
-    Raises:
-        ConfigError: it is not in [0, 1).
-    """
-    if not 0 <= momentum < 1:
-        raise ConfigError(f"server_momentum is {momentum}; give a number from 0 to below 1")
-
-
-def descended(
-    table: Vector, velocity: Vector, averages: Vector, *, is_moved: Vector, momentum: float
-) -> tuple[Vector, Vector]:
-    """Return models moved to their averages, and on by what is left of the moves before.
-
-    Args:
-        table: ``(K, d)`` before training.
-        velocity: ``(K, d)`` the last moves; empty before the first.
-        averages: ``(K, d)`` the models averaged.
-        is_moved: Which numbers were, to be broadcast to ``(K, d)``.
-        momentum: Share of the last move that is made again, in [0, 1).
-
-    Returns:
-        The models and the new velocity.
-
-    Source: Hsu, Qi and Brown 2019, FedAvgM.
-    """
-    if not momentum:
-        return averages, velocity
-    last = velocity if velocity.size else np.zeros_like(table)
-    moves = np.where(is_moved, momentum * last + (averages - table), last)
-    return np.where(is_moved, table + moves, table), moves
-
-
 def accuracy(totals: Mapping[int, Tree]) -> float | None:
     """Return the share of hits over every sum, kept within [0, 1] since noise may leave it."""
     tried = sum(float(np.sum(total["held_out"])) for total in totals.values())
@@ -107,7 +73,7 @@ class FedAvgState:
     """One model for everybody."""
 
     model: Vector
-    velocity: Vector = field(default_factory=lambda: np.zeros((0, 0)))
+    trail: Trail = field(default_factory=Trail)
     cohort: tuple[ClientId, ...] = ()
     is_trained: bool = False
     accuracy: float | None = None
@@ -125,16 +91,23 @@ class FedAvg:
     Attributes:
         parameters: Length d of a model.
         server_momentum: Share of the last move that is made again, in [0, 1).
+        server_smoothing: Share of the average of the model's places that stays when a new one
+            enters it, in [0, 1); clients take that average home. 0: the last place.
     """
 
     parameters: int
     server_momentum: float = 0.0
+    server_smoothing: float = 0.0
     state = FedAvgState
     own = FedAvgOwn
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
-        check_momentum(self.server_momentum)
+        _ = self._motion
+
+    @property
+    def _motion(self) -> Motion:
+        return Motion(momentum=self.server_momentum, smoothing=self.server_smoothing)
 
     @property
     def exchanges(self) -> tuple[Exchange[FedAvgState, FedAvgOwn], ...]:
@@ -180,7 +153,7 @@ class FedAvg:
 
     def personal(self, state: FedAvgState, client: ClientId) -> Tree:
         """The global model."""
-        return {"model": state.model}
+        return {"model": self._motion.shown(state.model[None], state.trail)[0]}
 
     def mine(self, own: FedAvgOwn, gift: Tree) -> Vector:
         """The global model."""
@@ -189,12 +162,11 @@ class FedAvg:
     def _fold(self, state: FedAvgState, replies: Replies) -> FedAvgState:
         if 0 not in replies.sums:
             return replace(state, is_trained=True)
-        (model,), velocity = descended(
+        (model,), trail = self._motion.moved(
             state.model[None],
-            state.velocity,
+            state.trail,
             averaged(state.model, replies.sums[0])[None],
             is_moved=np.ones(1, dtype=bool),
-            momentum=self.server_momentum,
         )
         known = accuracy(replies.sums)
-        return replace(state, model=model, velocity=velocity, is_trained=True, accuracy=known)
+        return replace(state, model=model, trail=trail, is_trained=True, accuracy=known)

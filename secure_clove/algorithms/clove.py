@@ -24,7 +24,6 @@ from secure_clove.algorithms import sharing
 from secure_clove.algorithms.averaging import (
     TRAINING,
     accuracy,
-    check_momentum,
     trained,
     training_parts,
 )
@@ -40,6 +39,7 @@ from secure_clove.algorithms.base import (
     check_initial,
 )
 from secure_clove.algorithms.clove_state import CloveOwn, CloveState
+from secure_clove.algorithms.motion import Motion
 from secure_clove.clustering.embedding import project
 from secure_clove.clustering.kmeans import Clustering, dissolve, nearest
 from secure_clove.clustering.matching import models_of_clusters
@@ -83,6 +83,7 @@ class Clove:
         stable_share: Share of declarations that ends the clustering.
         clustering_rounds: Most clusterings, hence most embeddings released; then the last stands.
         server_momentum: Share of a model's last move that is made again, in [0, 1).
+        server_smoothing: As in `FedAvg`.
     """
 
     parameters: int
@@ -101,6 +102,7 @@ class Clove:
     stable_share: float = 1.0
     clustering_rounds: int = 3
     server_momentum: float = 0.0
+    server_smoothing: float = 0.0
     state = CloveState
     own = CloveOwn
 
@@ -108,7 +110,7 @@ class Clove:
         """Refuse settings that cannot work."""
         if self.clusters < 2:
             raise ConfigError("CLoVE needs at least 2 clusters; for one model use fedavg")
-        check_momentum(self.server_momentum)
+        _ = self._motion
         counts = (self.smallest, self.stable_rounds, self.clustering_rounds)
         if any(not isinstance(count, int) or count < 1 for count in counts):
             raise ConfigError("stable_rounds and clustering_rounds are whole numbers from 1")
@@ -120,6 +122,10 @@ class Clove:
         _ = self._grouping
         if not 0 < self.stable_share <= 1:
             raise ConfigError("0 < stable_share <= 1 expected")
+
+    @property
+    def _motion(self) -> Motion:
+        return Motion(momentum=self.server_momentum, smoothing=self.server_smoothing)
 
     @property
     def _grouping(self) -> tuple[Method, Selection]:
@@ -211,7 +217,8 @@ class Clove:
 
     def personal(self, state: CloveState, client: ClientId) -> Tree | None:
         """The client's model, once it was placed (line 16)."""
-        return self._ask(state, client) if client in state.assignment else None
+        shown = replace(state, table=self._motion.shown(state.table, state.trail))
+        return self._ask(shown, client) if client in state.assignment else None
 
     def _ask(self, state: CloveState, client: ClientId) -> Tree:
         model = state.assignment[client]
@@ -276,12 +283,12 @@ class Clove:
         return CloveOwn(history=history), reply
 
     def _average(self, state: CloveState, replies: Replies) -> CloveState:
-        table, velocity = sharing.trained_table(
+        table, trail = sharing.trained_table(
             state.table,
-            state.velocity,
+            state.trail,
             replies.sums,
             shared=self.shared_parameters,
-            momentum=self.server_momentum,
+            motion=self._motion,
         )
         heard = sum(replies.counts.values())
         declared = sum(float(total["stable"]) for total in replies.sums.values())
@@ -289,7 +296,7 @@ class Clove:
         trained_state = replace(
             state,
             table=table,
-            velocity=velocity,
+            trail=trail,
             has_trained=True,
             stable_share=share,
             accuracy=accuracy(replies.sums) if heard else state.accuracy,

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
+from secure_clove.algorithms.motion import Trail
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.trees import Vector
 
@@ -16,7 +15,7 @@ class CloveState:
     Attributes:
         clusters: Number K of models that are trained.
         table: ``(K + P, d)``, the current models and, behind them, the probes.
-        velocity: ``(K + P, d)``, the last move of each model; empty without momentum.
+        trail: Of the models' moves.
         saved: ``(K + P, d)``, the table that `centroids` were measured on.
         centroids: ``(k, K + P)`` cluster centres in embedding space, one a cluster; k <= K.
         centroid_models: Model of each centroid.
@@ -48,7 +47,7 @@ class CloveState:
     has_trained: bool = False
     stable_share: float | None = None
     accuracy: float | None = None
-    velocity: Vector = field(default_factory=lambda: np.zeros((0, 0)))
+    trail: Trail = field(default_factory=Trail)
 
     @property
     def models(self) -> Vector:

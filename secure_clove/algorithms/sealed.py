@@ -21,7 +21,7 @@ from math import inf
 import numpy as np
 
 from secure_clove.algorithms import sharing
-from secure_clove.algorithms.averaging import TRAINING, check_momentum, training_parts
+from secure_clove.algorithms.averaging import TRAINING, training_parts
 from secure_clove.algorithms.base import (
     Content,
     Exchange,
@@ -31,10 +31,11 @@ from secure_clove.algorithms.base import (
     Use,
     check_initial,
 )
+from secure_clove.algorithms.motion import Motion
 from secure_clove.algorithms.sealed_client import SealedClient
 from secure_clove.algorithms.sealed_parts import SealedParts
 from secure_clove.algorithms.sealed_server import SealedServer, public_frame
-from secure_clove.algorithms.sealed_state import SealedOwn, SealedState
+from secure_clove.algorithms.sealed_state import SealedOwn, SealedState, published
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.trees import Tree, Vector
@@ -69,6 +70,7 @@ class SealedClove:
         stable_share: Share of declarations that ends the clustering.
         clustering_rounds: Most clusterings, hence most embeddings made; then the last stands.
         server_momentum: Share of a model's last move that is made again, in [0, 1).
+        server_smoothing: As in `FedAvg`.
     """
 
     parameters: int
@@ -85,6 +87,7 @@ class SealedClove:
     stable_share: float = 1.0
     clustering_rounds: int = 3
     server_momentum: float = 0.0
+    server_smoothing: float = 0.0
     state = SealedState
     own = SealedOwn
 
@@ -97,7 +100,7 @@ class SealedClove:
             raise ConfigError("stable_rounds and clustering_rounds are whole numbers from 1")
         if any(not isinstance(count, int) or count < 0 for count in (self.probes, self.features)):
             raise ConfigError("probes and features are whole numbers from 0")
-        check_momentum(self.server_momentum)
+        _ = self._motion
         sharing.check_shared(self.shared_parameters, parameters=self.parameters)
         if self.membership not in MEMBERSHIPS:
             raise ConfigError(f"membership is one of {', '.join(MEMBERSHIPS)}")
@@ -111,6 +114,10 @@ class SealedClove:
             raise ConfigError(
                 "client_noise protects nobody whose cluster is shown; set membership to hidden"
             )
+
+    @property
+    def _motion(self) -> Motion:
+        return Motion(momentum=self.server_momentum, smoothing=self.server_smoothing)
 
     @property
     def _client(self) -> SealedClient:
@@ -140,7 +147,7 @@ class SealedClove:
             seed=self.seed,
             smallest=self.smallest,
             shared_parameters=self.shared_parameters,
-            server_momentum=self.server_momentum,
+            motion=self._motion,
             is_visible=self._is_visible,
             selection=self.selection,
             parts=self.parts,
@@ -220,7 +227,7 @@ class SealedClove:
             parts=(self.parts.place,),
             cohort=lambda state: state.cohort,
             group=_everybody,
-            ask=lambda state, client: _published(state),
+            ask=lambda state, client: published(state),
             work=lambda own, ask, learner: self._client.join(own, ask),
             fold=self._server.join,
         )
@@ -243,7 +250,7 @@ class SealedClove:
             cohort=lambda state: state.unplaced,
             ask=lambda state, client: {
                 **sharing.ask_about(state.saved, shared=self.shared_parameters),
-                **_published(state),
+                **published(state),
             },
             work=self._client.arrive,
             fold=self._server.rejoin,
@@ -284,7 +291,7 @@ class SealedClove:
     def _ask(self, state: SealedState, client: ClientId) -> Tree:
         models = state.table[: self.clusters]
         if not self._is_visible:
-            return {"models": models, **_published(state)}
+            return {"models": models, **published(state)}
         model = state.assignment[client]
         return {"model": models[model], "number": np.array(float(model))}
 
@@ -326,7 +333,8 @@ class SealedClove:
     def personal(self, state: SealedState, client: ClientId) -> Tree | None:
         """The client's model, or all of them with the way to tell which is its own."""
         is_known = client in state.assignment if self._is_visible else bool(state.found.owners)
-        return self._ask(state, client) if is_known else None
+        shown = replace(state, table=self._motion.shown(state.table, state.trail))
+        return self._ask(shown, client) if is_known else None
 
     def mine(self, own: SealedOwn, gift: Tree) -> Vector:
         """The model of the client's cluster; model 0 for a client that never found out which."""
@@ -337,12 +345,3 @@ class SealedClove:
 
 def _everybody(state: SealedState, client: ClientId) -> int:
     return 0
-
-
-def _published(state: SealedState) -> Tree:
-    """Return the clusters as every client may know them."""
-    return {
-        "centroids": state.found.centroids,
-        "owners": np.array(state.found.owners, dtype=np.float64),
-        "found": np.array(float(state.found.round)),
-    }

@@ -10,6 +10,7 @@ from secure_clove.algorithms import sharing
 from secure_clove.algorithms.averaging import accuracy
 from secure_clove.algorithms.base import Replies
 from secure_clove.algorithms.client_level import deviation_of_mean
+from secure_clove.algorithms.motion import Motion
 from secure_clove.algorithms.sealed_client import CANDIDATES
 from secure_clove.algorithms.sealed_parts import SealedParts
 from secure_clove.algorithms.sealed_state import Found, SealedState
@@ -33,7 +34,7 @@ class SealedServer:
     seed: int
     smallest: int
     shared_parameters: int
-    server_momentum: float
+    motion: Motion
     is_visible: bool
     selection: str
     parts: SealedParts
@@ -125,17 +126,13 @@ class SealedServer:
         heard = sum(replies.counts.values())
         declared = sum(float(total["stable"]) for total in replies.sums.values())
         share = declared / len(state.cohort) if heard else None
-        table, velocity = sharing.trained_table(
-            state.table,
-            state.velocity,
-            sums,
-            shared=self.shared_parameters,
-            momentum=self.server_momentum,
+        table, trail = sharing.trained_table(
+            state.table, state.trail, sums, shared=self.shared_parameters, motion=self.motion
         )
         trained = replace(
             state,
             table=table,
-            velocity=velocity,
+            trail=trail,
             step="",
             stable_share=share,
             accuracy=accuracy(replies.sums) if heard else state.accuracy,

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from secure_clove.algorithms.motion import Trail
 from secure_clove.clustering.sketch import Moments
 from secure_clove.foundation.ids import ClientId
-from secure_clove.foundation.trees import Vector
+from secure_clove.foundation.trees import Tree, Vector
 
 NOBODY = np.zeros(0)
 """In the place of a vector that there is not."""
@@ -34,7 +35,7 @@ class SealedState:
 
     Attributes:
         table: ``(K + P, d)``, the current models and, behind them, the probes.
-        velocity: ``(K + P, d)``, the last move of each model; empty without momentum.
+        trail: Of the models' moves.
         saved: ``(K + P, d)``, the table that `found` was measured on.
         step: Name of the exchange to hold now; empty: the round is over.
         moments: Of the cohort's vectors, in this round's clustering.
@@ -66,7 +67,7 @@ class SealedState:
     is_settled: bool = False
     stable_share: float | None = None
     accuracy: float | None = None
-    velocity: Vector = field(default_factory=lambda: np.zeros((0, 0)))
+    trail: Trail = field(default_factory=Trail)
 
     @property
     def unplaced(self) -> tuple[ClientId, ...]:
@@ -95,3 +96,12 @@ class SealedOwn:
     asked: int = 0
     pick: int = -1
     history: tuple[int, ...] = ()
+
+
+def published(state: SealedState) -> Tree:
+    """Return the clusters as every client may know them."""
+    return {
+        "centroids": state.found.centroids,
+        "owners": np.array(state.found.owners, dtype=np.float64),
+        "found": np.array(float(state.found.round)),
+    }

@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from secure_clove.algorithms.averaging import averaged, descended
+from secure_clove.algorithms.averaging import averaged
 from secure_clove.algorithms.base import Models, rows
+from secure_clove.algorithms.motion import Motion, Trail
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.trees import Tree, Vector
 
@@ -65,26 +66,26 @@ def averaged_front(front: Vector, sums: Mapping[int, Tree]) -> Vector:
 
 
 def trained_table(
-    table: Vector, velocity: Vector, sums: Mapping[int, Tree], *, shared: int, momentum: float
-) -> tuple[Vector, Vector]:
+    table: Vector, trail: Trail, sums: Mapping[int, Tree], *, shared: int, motion: Motion
+) -> tuple[Vector, Trail]:
     """Return models averaged over their groups (line 22), the shared part over all groups.
 
     Args:
         table: ``(K + P, d)``, before training.
-        velocity: ``(K + P, d)`` the last moves; empty before the first.
+        trail: Of their moves before.
         sums: Sum of each model's group; models without one stay as they are.
         shared: How many leading numbers all models have in common.
-        momentum: Share of the last move that is made again.
+        motion: How they move.
 
     Returns:
-        The models and their moves.
+        The models and the trail of their moves.
     """
     is_moved = np.zeros((len(table), table.shape[1] if shared else 1), dtype=bool)
     is_moved[list(sums)] = True
     if sums:
         is_moved[:, :shared] = True
     averages = _averaged_table(table, sums, shared=shared)
-    return descended(table, velocity, averages, is_moved=is_moved, momentum=momentum)
+    return motion.moved(table, trail, averages, is_moved=is_moved)
 
 
 def _averaged_table(table: Vector, sums: Mapping[int, Tree], *, shared: int) -> Vector:

@@ -21,8 +21,8 @@ computed from them, or such sums without learning who is in which cluster."""
 CLIPS = {Embedding.RELATIVE: 1.0, Embedding.CLIPPED: 4.0}
 """Public constants, in nats: about what an untrained model's losses differ by, and reach."""
 
-MOMENTUM, CLIP = 0.9, 1.0
-"""Of the moves of the models, and of the gradient of an example."""
+MOMENTUM, SMOOTHING, CLIP = 0.9, 0.9, 1.0
+"""Of the moves of the models, of the models taken home, and of the gradient of an example."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class Point:
             options |= {"centred": False} if self.epsilon is None else {}  # as in the paper
             options |= {"membership": "hidden"} if self.visibility == "hidden" else {}
         if self.training is not None and self.base.algorithm != "ifca":
-            options |= {"server_momentum": MOMENTUM}
+            options |= {"server_momentum": MOMENTUM, "server_smoothing": SMOOTHING}
         return options
 
     def _trains(self) -> Setting:
