@@ -1,6 +1,7 @@
 """Outcomes of an audit as ``audit.json`` and as a table for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from rich.text import Text
 from secure_clove.errors import StoreError
 from secure_clove.observe.wording import NONE, printable, score
 from threat_models.base import Attack, Extra, Interval, NotApplicable, Outcome, Verdict
+from threat_models.mechanisms import Proof
+from threat_models.trap_models import LEVEL
 
 SCHEMA_VERSION = 1
 AUDIT = "audit.json"
@@ -96,6 +99,39 @@ def shown(attacks: tuple[Attack, ...], outcomes: Mapping[str, Outcome]) -> Rende
         table.add_row(attack.code, *_cells(outcomes[attack.code]))
     lines = [_line(attack, outcomes[attack.code]) for attack in attacks]
     return Group(table, *lines)
+
+
+def shown_proofs(proofs: Sequence[Proof]) -> RenderableType:
+    """Return what was proved of each mechanism, as a table."""
+    table = Table(title="What one release costs, and what the best attack on it proves")
+    table.add_column("Mechanism")
+    for name in ("Claimed", "Proved", "Of it", "Proved plainly", "Games"):
+        table.add_column(name, justify="right")
+    table.add_column("Attacker")
+    for found in proofs:
+        table.add_row(
+            found.name,
+            f"{found.claimed:.3f}",
+            f"{found.proved:.3f}",
+            Text(f"{found.ratio:.2f}", style="bold red" if found.is_refuted else "green"),
+            f"{found.proved_plainly:.3f}",
+            str(found.trials),
+            found.attacker,
+        )
+    note = (
+        f"Epsilon at one delta; lower bounds at {100 * LEVEL:g} % confidence. Proved: if the noise "
+        "is Gaussian, as claimed. Plainly: by two error rates alone. More than 1 of a claim "
+        "refutes it."
+    )
+    return Group(table, Text(note, style="dim"))
+
+
+def proofs_to_json(proofs: Sequence[Proof]) -> bytes:
+    """Return what was proved of each mechanism as readable bytes."""
+    rows = [
+        {**asdict(found), "ratio": found.ratio, "is_refuted": found.is_refuted} for found in proofs
+    ]
+    return msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n"
 
 
 def _cells(found: Outcome) -> tuple[str, str, str, str]:

@@ -6,7 +6,7 @@ games.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -34,8 +34,8 @@ SEALED = (
     "helps the server and every mask is broken."
 )
 
-SCREENING = 4
-"""Part of the trials, one in so many, spent on each pattern for choosing among them."""
+SCREENING, MOST_SCREENING = 4, 4000
+"""Part of the trials, one in so many, spent on each pattern for choosing among them; at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,20 +92,37 @@ class Candidate:
     auc: float
 
 
-def units(trials: int) -> int:
-    """Return how many ticks `play` gives."""
-    return 2 * (trials + len(traps.PATTERNS) * (trials // SCREENING))
+def units(trials: int, *, patterns: int = len(traps.PATTERNS)) -> int:
+    """Return how many ticks `play` and `contest` give, with so many ``patterns``."""
+    return 2 * (trials + patterns * _screening(trials))
+
+
+def _screening(trials: int) -> int:
+    return min(trials // SCREENING, MOST_SCREENING)
 
 
 def play(
     target: Target, mechanism: Mechanism, trials: int, *, entropy: Entropy, tick: Tick
 ) -> Played:
     """Choose pattern and attacker on screening games, then play ``trials`` fresh ones a world."""
-    screening = trials // SCREENING
+    games = {pattern: target.game(pattern, mechanism) for pattern in target.models}
+    return contest(games, trials, entropy=entropy, tick=tick)
+
+
+def contest(games: Mapping[str, Game], trials: int, *, entropy: Entropy, tick: Tick) -> Played:
+    """Choose among ``games``, by pattern, and attackers; then play ``trials`` fresh ones a world.
+
+    Args:
+        games: By the name of their pattern; the one to take where others are no better first.
+        trials: In each world, at least 16.
+        entropy: Of the noise.
+        tick: Told about progress, `units` in all.
+    """
+    screening = _screening(trials)
     candidates = [
         candidate
-        for pattern in target.models
-        for candidate in _screened(target, pattern, mechanism, screening, entropy, tick)
+        for pattern, game in games.items()
+        for candidate in _screened(game, pattern, screening, entropy, tick)
     ]
     chosen = _best(candidates, screening - screening // 2)
     inside, outside = _lots(chosen.game, trials, entropy.fork("fresh"), tick)
@@ -123,10 +140,10 @@ def _lots(game: Game, trials: int, entropy: Entropy, tick: Tick) -> tuple[Scores
 
 
 def _screened(
-    target: Target, pattern: str, mechanism: Mechanism, trials: int, entropy: Entropy, tick: Tick
+    game: Game, pattern: str, trials: int, entropy: Entropy, tick: Tick
 ) -> Iterator[Candidate]:
     """Yield every attacker on one pattern, trained on half of the games and tried on the rest."""
-    game, half = target.game(pattern, mechanism), trials // 2
+    half = trials // 2
     inside, outside = _lots(game, trials, entropy.fork("screening", pattern), tick)
     for name, train in ATTACKERS.items():
         weights = train(game, inside[:half], outside[:half])

@@ -6,11 +6,12 @@ Source: protocol.md, "Client-level noise on the same sketch" and noise ``distrib
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from secure_clove.algorithms.base import Part
+from secure_clove.errors import DataError
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.foundation.trees import Tree, Vector
 from secure_clove.privacy.mechanisms import discrete_gaussian, share_of_noise
@@ -39,31 +40,57 @@ def deviation_of_mean(sigma: float, *, clients: int) -> float:
 
 
 def protect(
-    parts: Iterable[Part], reply: Tree, *, step: float, clients: int, entropy: Entropy
+    parts: Iterable[Part],
+    reply: Tree,
+    *,
+    step: Callable[[Part], float],
+    honest: int,
+    entropy: Entropy,
 ) -> dict[str, Vector]:
-    """Return ``reply`` cut to its norms, with this client's share of the noise.
+    """Return ``reply`` cut to its norms and on its grids, with this client's share of the noise.
+
+    Rounding to the grid moves each of n coordinates by at most half a step, so sqrt(n) / 2 steps
+    are added to the norm that the noise is a multiple of.
 
     Args:
         parts: What is answered.
         reply: The answer.
-        step: Grid of the noise, in the unit of the reply.
-        clients: Clients in the session.
+        step: Returns the grid of a part and of its noise, in the unit of the reply.
+        honest: Fewest honest clients in a sum that can be released.
         entropy: Where the noise comes from.
 
     Raises:
-        CohortTooSmallError: fewer than 3 clients.
         ConfigError: noise that is too little for the grid.
     """
     found = {name: np.asarray(array) for name, array in reply.items()}
     for part in parts:
         if part.client_sigma:
-            share = share_of_noise(part.client_sigma / step, honest=honest_in_a_sum(clients))
-            noise = discrete_gaussian(share, math.prod(part.shape), entropy.fork(part.name))
-            cut = _cut(found[part.name], part.client_norm)
-            found[part.name] = cut + step * noise.reshape(part.shape)
+            own = entropy.fork(part.name)
+            found[part.name] = _noised(part, found[part.name], step(part), honest, own)
     return found
+
+
+def multiplier_of(parts: Iterable[Part]) -> float:
+    """Return the noise multiplier of all parts together for a whole client; 0 if one has none.
+
+    Source: Dong, Roth and Su 2022: Gaussians of multipliers m_i are one with 1/m^2 = sum 1/m_i^2.
+    """
+    every = tuple(parts)
+    if not every or not all(part.client_sigma for part in every):
+        return 0.0
+    return 1 / math.hypot(*(part.client_norm / part.client_sigma for part in every))
+
+
+def _noised(part: Part, array: Vector, step: float, honest: int, entropy: Entropy) -> Vector:
+    whole = np.rint(_cut(array, part.client_norm) / step)
+    sensitivity = part.client_norm / step + math.sqrt(whole.size) / 2
+    sigma = part.client_sigma / part.client_norm * sensitivity
+    noise = discrete_gaussian(share_of_noise(sigma, honest=honest), whole.size, entropy)
+    return np.float64(step) * (whole + noise.reshape(whole.shape))
 
 
 def _cut(array: Vector, norm: float) -> Vector:
     length = float(np.linalg.norm(array))
+    if not math.isfinite(length):
+        raise DataError("training diverged to NaN or infinity; lower the learning rate")
     return array if length <= norm else array * (norm / length)

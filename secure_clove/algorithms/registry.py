@@ -6,6 +6,7 @@ from typing import Any
 
 from secure_clove.algorithms.averaging import FedAvg
 from secure_clove.algorithms.base import Algorithm, Reveal
+from secure_clove.algorithms.client_averaging import ClientFedAvg
 from secure_clove.algorithms.clove import Clove
 from secure_clove.algorithms.ifca import Ifca
 from secure_clove.algorithms.local import LocalOnly
@@ -50,6 +51,8 @@ def build(
                 )
             case "fedavg":
                 return FedAvg(parameters=parameters, **own)
+            case "dp-fedavg":
+                return ClientFedAvg(parameters=parameters, **{"client_noise": 0.0, **own})
             case "ifca":
                 return Ifca(parameters=parameters, clusters=clusters, seed=seed, **own)
             case "local":
@@ -59,7 +62,7 @@ def build(
     raise ConfigError(f"no algorithm is called '{name}'; there are {', '.join(NAMES)}")
 
 
-NAMES = ("clove", "sealed-clove", "fedavg", "ifca", "local")
+NAMES = ("clove", "sealed-clove", "fedavg", "dp-fedavg", "ifca", "local")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ class Guard:
         self._trainer, self._plan, self._entropy = trainer, plan, entropy
         self._share = part_of_noise(honest)
         self._uses, self._left = uses, set(uses)
+        self._hides_clients = plan is not None and plan.unit == "client"
 
     @property
     def examples(self) -> int:
@@ -88,9 +89,14 @@ class Guard:
         return self._trainer.train_locally(model, self._entropy.fork("local"))
 
     def update(self, model: Vector) -> Vector:
-        """Return what training moves the model by, times the examples, private as the plan says."""
+        """Return what training moves the model by, times the examples, private as the plan says.
+
+        Where a whole client is hidden it has no noise yet: that comes when the reply is cut.
+        """
         self._take(Use.UPDATE)
         entropy = self._entropy.fork("update")
+        if self._hides_clients:
+            return (self._trainer.train_locally(model, entropy) - model) * self.examples
         if self._plan is not None and self._plan.noise == "distributed":
             return self._trainer.gradient_step(model, entropy, share=self._share)
         return (self._trainer.train(model, entropy) - model) * self.examples
@@ -99,7 +105,7 @@ class Guard:
         """Return the count of held-out hits; one example moves it by at most 1."""
         self._take(Use.HELD_OUT)
         hits = self._trainer.correct(model)
-        sigma = self._plan.metrics if self._plan else 0.0
+        sigma = self._plan.metrics if self._plan and not self._hides_clients else 0.0
         return hits + int(discrete_gaussian(sigma, 1, self._entropy.fork("metrics"))[0])
 
     def _take(self, use: Use) -> None:

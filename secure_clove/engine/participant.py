@@ -26,7 +26,7 @@ from secure_clove.engine.messages import REPLY_STEP, Invitation, Reply
 from secure_clove.engine.ongoing import Answer, Live, honest_in
 from secure_clove.engine.pipeline import to_ring
 from secure_clove.engine.plan import Config, releases
-from secure_clove.engine.policy import Policy, check_config
+from secure_clove.engine.policy import Policy, check_allowance, check_config
 from secure_clove.engine.ports import Carrier, Journal, Mark, Ring, Trainer
 from secure_clove.engine.progress import Outcome, Progress, silent
 from secure_clove.errors import (
@@ -162,6 +162,7 @@ class Participant:
         marks = self._journal.marks(session.federation)
         if not check_log(marks, session, has_reply=kept is not None):
             return Outcome.WAITING
+        check_allowance(membership.config, session, exchange, marks)
         self._charged(session, exchange)  # refuses before anything is computed
         answer = self._answer_to(invitation, exchange)
         if answer.is_spent:
@@ -176,9 +177,8 @@ class Participant:
             roster=membership.roster.clients,
             entropy=self._keys,
         )
-        sid = session.sid.hex()
         self._live = Live(
-            sid=sid,
+            sid=session.sid.hex(),
             session=session,
             machine=machine,
             answer=answer,
@@ -230,9 +230,9 @@ class Participant:
         return self._on_ring(live.session, exchange, exchange.toss(live.answer.own, coin))
 
     def _on_ring(self, session: Session, exchange: Exchange[Any, Any], reply: Tree) -> Ring:
-        purpose = (self.config.federation, session.round, exchange.name, "rounding")
-        entropy = self._noise.fork(*purpose)
-        return to_ring(self.config, exchange, reply, bits=session.ring_bits, entropy=entropy)
+        entropy = self._noise.fork(self.config.federation, session.round, exchange.name)
+        bits, honest = session.ring_bits, honest_in(session)
+        return to_ring(self.config, exchange, reply, bits=bits, honest=honest, entropy=entropy)
 
     # ---- releasing
 

@@ -8,7 +8,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from secure_clove.algorithms.base import Exchange
-from secure_clove.engine.plan import Config, quantiser
+from secure_clove.algorithms.client_level import protect
+from secure_clove.engine.plan import Config, part_grid, quantiser
 from secure_clove.engine.ports import Ring
 from secure_clove.errors import MalformedError
 from secure_clove.foundation.seeds import Entropy
@@ -41,14 +42,32 @@ def to_ring(
     reply: Tree,
     *,
     bits: int,
+    honest: int,
     entropy: Entropy,
 ) -> Ring:
-    """Return a reply as ring elements on the public grids.
+    """Return a reply as ring elements on the public grids, its whole client hidden if so declared.
+
+    Args:
+        config: Of the federation.
+        exchange: What is answered.
+        reply: The answer.
+        bits: Of the ring.
+        honest: Fewest honest clients in its sum, among whom the noise that hides one is shared.
+        entropy: Of that noise and of rounding.
 
     Raises:
         ConfigError: the reply is not what the exchange declares.
+        DataError: it is not finite.
     """
-    return quantiser(config, exchange).encode(flatten(reply, exchange.layout), bits, entropy)
+    hidden = protect(
+        exchange.parts,
+        reply,
+        step=lambda part: part_grid(config, part).step,
+        honest=honest,
+        entropy=entropy.fork("client"),
+    )
+    numbers = flatten(hidden, exchange.layout)
+    return quantiser(config, exchange).encode(numbers, bits, entropy.fork("rounding"))
 
 
 def from_ring(

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from secure_clove.algorithms import registry
-from secure_clove.algorithms.base import Algorithm, Content, Exchange, Reveal, Use
+from secure_clove.algorithms.base import Algorithm, Content, Exchange, Part, Reveal, Use
+from secure_clove.algorithms.client_level import multiplier_of
 from secure_clove.clustering.embedding import Embedding
 from secure_clove.engine.terms import PrivacyPlan, TrainingPlan
 from secure_clove.errors import ConfigError
@@ -99,19 +100,22 @@ class Config:
             raise ConfigError("0 < update_step <= update_bound expected")
         if self.clusters < 1 or not 0 < self.participation <= 1:
             raise ConfigError("clusters count from 1, and 0 < participation <= 1")
-        if self.privacy is not None and self.training.epochs is not None:
+        if self.privacy is not None and self.training.epochs and not self.hides_clients:
             raise ConfigError(
                 "private training needs Poisson batches, because shuffled ones have no accountant "
                 "here; set steps and rate instead of epochs and batch_size"
             )
-        if self.shares_noise:
+        if self.hides_clients:
+            self._check_clients()
+        elif self.shares_noise:
             self._check_gradients()
         for exchange in self.build().exchanges:
             check_embedding(exchange, self.privacy)
-            if any(part.client_sigma for part in exchange.parts):
+            if any(part.client_sigma for part in exchange.parts) and not self.hides_clients:
                 raise ConfigError(
-                    "client_noise is for studies: no ledger accounts for whole clients yet, so a "
-                    "federation cannot promise what it would cost; leave it at 0"
+                    "client_noise hides whole clients only where all of their replies have it, and "
+                    "is accounted for where the unit of privacy is client; set the unit, or leave "
+                    "client_noise at 0"
                 )
             ring_bits(self, exchange, MOST_CLIENTS if exchange.reveal is Reveal.SUM else 1)
 
@@ -119,6 +123,27 @@ class Config:
     def shares_noise(self) -> bool:
         """Whether the noise of updates is only in their sums."""
         return self.privacy is not None and self.privacy.noise == "distributed"
+
+    @property
+    def hides_clients(self) -> bool:
+        """Whether the unit of privacy is the whole client."""
+        return self.privacy is not None and self.privacy.unit == "client"
+
+    def _check_clients(self) -> None:
+        for exchange in self.build().exchanges:
+            noise = multiplier_of(exchange.parts)
+            if exchange.reveal is not Reveal.SUM or not noise:
+                raise ConfigError(
+                    f"'{exchange.name}' of {self.algorithm} tells of whole clients: a vector that "
+                    "is seen, a cluster that is known or a sum without client_noise. Set privacy's "
+                    "unit to example, or train one model by fedavg; clusters of hidden clients "
+                    "take a sealed sketch over about 500 of them (secure-clove study sealed)"
+                )
+            if self.privacy is None or not math.isclose(noise, self.privacy.update, rel_tol=1e-9):
+                raise ConfigError(
+                    f"the noise of '{exchange.name}' is {noise:g} of what a client moves its sum "
+                    "by, and the privacy plan names another; give both the same"
+                )
 
     def _check_gradients(self) -> None:
         plan = self.training
@@ -212,10 +237,13 @@ def check_embedding(exchange: Exchange[Any, Any], plan: PrivacyPlan | None) -> N
 
 
 def releases(config: Config, exchange: Exchange[Any, Any]) -> tuple[Release, ...]:
-    """Return what one answer to ``exchange`` releases about one client's examples.
+    """Return what one answer to ``exchange`` releases about one client's examples, or about it.
 
     Without a privacy plan the multiplier is 0: an unbounded release.
     """
+    if config.hides_clients:
+        noise = multiplier_of(exchange.parts)
+        return (Release(name="update", multiplier=noise, is_shared=True, unit="client"),)
     plan, training = config.privacy, config.training
     found = []
     for use in sorted(exchange.uses, key=lambda use: use.value):
@@ -297,8 +325,14 @@ def _gradient_grid(config: Config, plan: PrivacyPlan) -> Grid:
 
 def quantiser(config: Config, exchange: Exchange[Any, Any]) -> Quantiser:
     """Return the quantiser of a reply."""
-    parts = [(math.prod(part.shape), grid(config, part.content)) for part in exchange.parts]
+    parts = [(math.prod(part.shape), part_grid(config, part)) for part in exchange.parts]
     return Quantiser(parts=tuple(parts))
+
+
+def part_grid(config: Config, part: Part) -> Grid:
+    """Return the public grid of a part, with room for the noise that hides a client."""
+    found = grid(config, part.content)
+    return replace(found, bound=found.bound + TAIL * part.client_sigma)
 
 
 def ring_bits(config: Config, exchange: Exchange[Any, Any], clients: int) -> int:

@@ -11,11 +11,13 @@ from secure_clove.clustering.scores import agreement
 from secure_clove.engine.asks import Asks
 from secure_clove.engine.each import EachServer
 from secure_clove.engine.messages import ROSTER_TAG, Roster
+from secure_clove.engine.ongoing import honest_in
 from secure_clove.engine.pipeline import from_ring, pack, unpack
 from secure_clove.engine.plan import Config, quantiser, releases, ring_bits
 from secure_clove.engine.policy import MOST_ATTEMPTS
 from secure_clove.engine.ports import Transaction
 from secure_clove.engine.sessions import StoredBodies
+from secure_clove.engine.signal import heard
 from secure_clove.engine.state import (
     FederationState,
     GroupSum,
@@ -159,6 +161,9 @@ class Rounds:
             epsilon_metrics=_finite(cost.metrics),
             epsilon_total=_finite(cost.total),
             delta=delta,
+            snr_embedding=tally.signals.embedding.ratio,
+            snr_update=tally.signals.update.ratio,
+            snr_metrics=tally.signals.metrics.ratio,
             cohort=tally.cohort,
             dropouts=tally.dropouts,
             aborted_attempts=tally.aborted,
@@ -244,6 +249,10 @@ class Rounds:
         coins = {s.group: s.coin for s in self.state.sums}
         each = {c: t for sid in self.state.replies for c, t in self._replies(sid).items()}
         replies = Replies(each=each, sums=sums, counts=counts, coins=coins)
+        honest = {s.group: s.honest for s in self.state.sums}
+        signals = heard(self.state.tally.signals, self._config, exchange, replies, honest=honest)
+        tally = replace(self.state.tally, signals=signals)
+        self.state = replace(self.state, tally=tally)
         self._hold(exchange.fold(self._inner(), replies))
 
     def _replies(self, sid: str) -> dict[ClientId, Tree]:
@@ -273,8 +282,13 @@ class Rounds:
             self._try_again(ended, str(error))
             return
         content = self._tx.save_artefact(pack(total))
-        coin = public_coin(machine.session.sid, machine.h1)
-        found = GroupSum(group=ended.group, content=content, clients=len(machine.u3), coin=coin)
+        found = GroupSum(
+            group=ended.group,
+            content=content,
+            clients=len(machine.u3),
+            coin=public_coin(machine.session.sid, machine.h1),
+            honest=honest_in(machine.session) if machine.session.attempt == 1 else None,
+        )
         self.state = replace(self.state, sums=(*self.state.sums, found))
 
     def _unmask(self, sid: str, ended: SessionState, machine: SumServer) -> Tree:

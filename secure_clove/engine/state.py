@@ -6,6 +6,7 @@ from enum import Enum
 
 from secure_clove.engine.each import EachServer
 from secure_clove.engine.messages import REPLY_STEP, Signed
+from secure_clove.engine.signal import Signals
 from secure_clove.foundation.ids import ClientId, Digest
 from secure_clove.secagg.bodies import Bodies
 from secure_clove.secagg.server import SumServer
@@ -32,6 +33,7 @@ class Tally:
     dropouts: tuple[ClientId, ...] = ()
     aborted: int = 0
     bytes_up: int = 0
+    signals: Signals = field(default_factory=Signals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +45,15 @@ class GroupSum:
         content: Hash of the packed sum.
         clients: How many clients are in it.
         coin: Of its session (protocol.md, R1.6).
+        honest: Fewest honest clients that shared noise in it was made for; None after a first
+            attempt, of which some replies may be left.
     """
 
     group: int
     content: Digest
     clients: int
     coin: bytes
+    honest: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +170,10 @@ class RoundReport:
         epsilon_metrics: Of the held-out counts.
         epsilon_total: Of everything about one example.
         delta: At which ε is stated.
+        snr_embedding: Norm of the signal over that of the noise in the embeddings released in this
+            round; None: nothing released, no noise, or none of known law; likewise the others.
+        snr_update: Of the summed updates.
+        snr_metrics: Of the summed held-out hits.
         cohort: Clients invited.
         dropouts: Clients that were invited and did not finish.
         aborted_attempts: Sessions that ended without a sum.
@@ -182,6 +191,9 @@ class RoundReport:
     epsilon_metrics: float | None
     epsilon_total: float | None
     delta: float
+    snr_embedding: float | None
+    snr_update: float | None
+    snr_metrics: float | None
     cohort: int
     dropouts: tuple[ClientId, ...]
     aborted_attempts: int

@@ -6,6 +6,7 @@ from typing import Literal
 
 from secure_clove.clustering.embedding import Embedding, check_clip
 from secure_clove.errors import ConfigError
+from secure_clove.privacy.events import Unit
 
 NoiseMode = Literal["local", "distributed"]
 Optimizer = Literal["sgd", "adam"]
@@ -63,6 +64,8 @@ class PrivacyPlan:
 
     Attributes:
         delta: At which the federation states its ε.
+        unit: What is hidden: one ``example`` of a client, or the whole ``client``. Then `update` is
+            the noise multiplier of everything in a round's sum, and nothing else counts.
         noise: Of updates. ``local``: every client adds all of it; ``distributed``: shares of the
             clients add up to it in every masked sum, which takes one gradient step a round.
         embedding: Noise multiplier of one loss embedding.
@@ -70,11 +73,13 @@ class PrivacyPlan:
         embedding_clip: Public constant C at which `relative` and `clipped` cut, in units of the
             loss.
         update: Noise multiplier of one DP-SGD step.
-        clip: L2 norm at which a per-example gradient is clipped.
+        clip: L2 norm at which a per-example gradient is clipped; with the unit ``client`` the
+            algorithm names the norm of whole updates.
         metrics: Noise multiplier of one count over held-out examples.
     """
 
     delta: float
+    unit: Unit = "example"
     noise: NoiseMode = "local"
     embedding: float
     embedding_kind: Embedding = Embedding.DIRECTIONAL
@@ -89,11 +94,19 @@ class PrivacyPlan:
             raise ConfigError("raw losses move without limit: take another embedding, or no plan")
         if self.noise not in ("local", "distributed"):
             raise ConfigError(f"no noise '{self.noise}'; choose local or distributed")
+        if self.unit not in ("example", "client"):
+            raise ConfigError(f"no unit '{self.unit}'; choose example or client")
+        if self.unit == "client" and self.noise != "distributed":
+            raise ConfigError(
+                "a whole client is hidden by noise that the clients of a sum share; set noise to "
+                "distributed, or unit to example"
+            )
         check_clip(self.embedding_kind, self.embedding_clip)
         if not 0 < self.delta < 1:
             raise ConfigError("0 < delta < 1 expected")
-        if not min(self.embedding, self.update, self.metrics, self.clip) > 0:
+        numbers = (self.embedding, self.update, self.metrics, self.clip)
+        if not all(0 < number < math.inf for number in numbers):
             raise ConfigError(
-                "every noise multiplier and the clipping norm must be positive; "
+                "every noise multiplier and the clipping norm must be positive and finite; "
                 "to run without privacy set the whole privacy plan to none"
             )

@@ -1,10 +1,10 @@
 """One private gradient: clipped example by example, noised with whole numbers on a public grid.
 
-Opacus computes the gradient of each example. From there on nothing is left to floating point:
+From the gradients of the examples on nothing is left to floating point:
 
-* Each example's gradient is clipped to norm ``clip`` in float64 and rounded onto a grid of width
-  ``step``, so it becomes a row of whole numbers. Rounding moves each of the d coordinates by at
-  most step / 2, so in steps a row has norm at most clip / step + sqrt(d) / 2: the sensitivity.
+* Each example's gradient is clipped to norm ``clip`` and rounded onto a grid of width ``step``, so
+  it becomes a row of whole numbers. Rounding moves each of the d coordinates by at most step / 2,
+  so in steps a row has norm at most clip / step + sqrt(d) / 2: the sensitivity.
 * The rows are summed as whole numbers, hence exactly and in any order.
 * The noise is a discrete Gaussian of ``noise_multiplier`` times that sensitivity, so the stated
   multiplier holds with the rounding paid for (about 1 % more noise at d = 650).
@@ -17,146 +17,133 @@ example overflows must not show.
 Source: Abadi et al. 2016, Algorithm 1; privacy.md, "Unit" and "Noise is integer".
 """
 
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from math import isfinite
 
 import torch
-from opacus.grad_sample import GradSampleModule
-from opacus.optimizers import DPOptimizer
-from opacus.validators import ModuleValidator
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from secure_clove.errors import DataError
 from secure_clove.foundation.seeds import Entropy
-from secure_clove.privacy.clipping import Grid
+from secure_clove.learn.executions import Execution
+from secure_clove.learn.gradients import ExampleGradients
+from secure_clove.learn.tasks import Loss
+from secure_clove.privacy.clipping import Grid, gradient_grid
 from secure_clove.privacy.mechanisms import discrete_gaussian
 
-# Torch's word on the hooks of Opacus on a first layer. Once for the process, since
-# `warnings.catch_warnings` in one of several training threads undoes it in the others.
-warnings.filterwarnings("ignore", message="Full backward hook is firing", category=UserWarning)
-
 CELLS = 2**22
-"""Numbers in the per-example gradients held at a time: 32 MiB in float64."""
+"""Numbers in the per-example gradients held at a time: 16 MiB in float32."""
+
+BLOCK = 2**17
+"""Numbers clipped and rounded at a time, in float64: 1 MiB, which a core's own cache holds."""
+
+SLACK = 2.0**-24
+"""By how much less than ``clip`` a norm may be, relative. It pays for rounding in float64: the norm
+of d numbers is off by less than d 2^-53, factor and product by 2^-53 each. Enough to d = 2^28."""
 
 
-class GridOptimizer(DPOptimizer):  # type: ignore[misc]  # opacus has no types
-    """An Opacus optimizer with exact sums and whole-number noise of a given entropy."""
+class PrivateGradient:
+    """The noised sum of a module's gradients, each clipped to one norm and put on a grid.
+
+    Attributes:
+        grid: The usual one for this module and norm.
+    """
 
     def __init__(
-        self,
-        optimizer: torch.optim.Optimizer,
-        *,
-        clip: float,
-        grid: Grid,
-        noise_multiplier: float,
-        expected_batch: float,
-        entropy: Entropy,
+        self, module: nn.Module, loss: Loss, *, clip: float, noise_multiplier: float
     ) -> None:
-        """Wrap ``optimizer``.
+        """Keep the module.
 
         Args:
-            optimizer: Takes the step once the gradient is private.
+            module: In the mode for training.
+            loss: Of each example.
             clip: Norm that one example's gradient is clipped to.
-            grid: That clipped gradients are rounded onto.
             noise_multiplier: Noise standard deviation over sensitivity; 0 adds none.
-            expected_batch: Public constant that the noised sum is divided by.
-            entropy: Where the noise comes from.
+
+        Raises:
+            DataError: the module mixes examples or keeps statistics of them, as BatchNorm does.
         """
-        super().__init__(
-            optimizer,
-            noise_multiplier=noise_multiplier,
-            max_grad_norm=clip,
-            expected_batch_size=expected_batch,
-        )
-        self._entropy = entropy
-        self._sizes: list[int] = [p.numel() for p in self.params]
-        self._grid = grid
-        self._steps: Tensor | None = None
+        self._gradients = ExampleGradients(module, loss)
+        self._clip, self._noise_multiplier = clip, noise_multiplier
+        self._width, self._room = sum(self._gradients.sizes), torch.empty(0)
+        self.grid = gradient_grid(clip, sum(p.numel() for p in module.parameters()))
 
-    @property
-    def at_once(self) -> int:
-        """Examples whose gradients fit into `CELLS`."""
-        return max(1, CELLS // sum(self._sizes))
+    def check(self, x: Tensor, y: Tensor) -> None:
+        """Refuse a module that does not treat each of two examples on its own.
 
-    def clip_and_accumulate(self) -> None:
-        """Clip each example's gradient, round it onto the grid and add it to the sum."""
-        rows = torch.cat([g.flatten(1).double() for g in self.grad_samples], dim=1)
-        norms = rows.norm(dim=1, keepdim=True)
-        rows = torch.where(norms.isfinite(), rows, 0.0)
-        # Opacus' own factor: its 1e-6 also keeps float64 rounding below the clipping norm
-        factor = (self.max_grad_norm / (norms + 1e-6)).clamp(max=1.0).nan_to_num(0.0)
-        total = (rows * (factor / self._grid.step)).round().sum(0).long()
-        self._steps = total if self._steps is None else self._steps + total
+        Raises:
+            DataError: it does not, or gives no gradient per example.
+        """
+        self._gradients.check(x, y)
 
-    def noised(self) -> Tensor:
-        """Return the sum of the clipped gradients with its noise, in steps, and forget it."""
-        if self._steps is None:
-            raise DataError("no gradient was computed, so there is nothing to add noise to")
-        sigma = self.noise_multiplier * self._grid.sensitivity
-        noise = torch.from_numpy(discrete_gaussian(sigma, len(self._steps), self._entropy))
-        found, self._steps = self._steps + noise.to(self._steps.device), None
-        return found
+    def sum(self, x: Tensor, y: Tensor, *, grid: Grid, execution: Execution) -> Tensor:
+        """Return the exact sum over a batch in steps of ``grid``, shape (d,) int64.
 
-    def add_noise(self) -> None:
-        """Hand the noised gradient to the wrapped optimizer."""
-        parts = torch.split_with_sizes(self.noised(), self._sizes)
-        for p, part in zip(self.params, parts, strict=True):
-            p.grad = (part.double() * self._grid.step).to(p.dtype).view_as(p)
+        Args:
+            x: n inputs; none of them give zeros.
+            y: Their targets.
+            grid: That clipped gradients are rounded onto.
+            execution: How gradients per example are computed.
 
-    def _get_flat_grad_sample(self, p: nn.Parameter) -> Tensor:
-        if getattr(p, "grad_sample", None) is None:
-            raise DataError(
-                "a trainable parameter got no gradient per example; "
-                "use it in forward or set requires_grad=False"
-            )
-        gradients: Tensor = super()._get_flat_grad_sample(p)
-        return gradients
+        Raises:
+            DataError: the module gives no gradient per example.
+        """
+        total = torch.zeros(self._width, dtype=torch.int64, device=x.device)
+        for part in _slices(len(y), CELLS // self._width):
+            found = self._gradients.of(x[part], y[part], execution=execution)
+            for block in _slices(len(found[0]), BLOCK // self._width):
+                rows = self._joined([parameter[block] for parameter in found])
+                total += whole_rows(rows, clip=self._clip, grid=grid).sum(0).long()
+        return total
+
+    def noise(
+        self, count: int, entropy: Entropy, *, grid: Grid, share: float = 1.0
+    ) -> Iterator[Tensor]:
+        """Yield ``count`` noises in steps of ``grid``, shape (d,) int64, one for each sum.
+
+        Args:
+            count: How many; several are drawn at a time, up to `BLOCK` numbers.
+            entropy: Where they come from.
+            grid: Of the sums.
+            share: Of the standard deviation, in (0, 1].
+        """
+        sigma = self._noise_multiplier * share * grid.sensitivity
+        for part in _slices(count, BLOCK // self._width):
+            steps = min(part.stop, count) - part.start
+            drawn = discrete_gaussian(sigma, steps * self._width, entropy)
+            yield from torch.from_numpy(drawn.reshape(steps, self._width))
+
+    def assign(self, gradient: Tensor) -> None:
+        """Make ``gradient``, shape (d,), that of the module's parameters."""
+        trained = self._gradients.parameters.values()
+        parts = gradient.float().split_with_sizes(self._gradients.sizes)
+        for parameter, part in zip(trained, parts, strict=True):
+            parameter.grad = part.view_as(parameter)
+
+    def _joined(self, parts: list[Tensor]) -> Tensor:
+        """Return (n, d) float64 in memory that is used again."""
+        count = len(parts[0])
+        if len(self._room) < count:
+            made = torch.empty((count, self._width), dtype=torch.float64, device=parts[0].device)
+            self._room = made
+        return torch.cat(parts, dim=1, out=self._room[:count])
 
 
-def sampled(module: nn.Module) -> nn.Module:
-    """Return ``module`` wrapped so that inside `gathering` it leaves one gradient per example.
+def _slices(count: int, size: int) -> Iterator[slice]:
+    """Cut ``count`` rows into slices of ``size``, or of one if that is less."""
+    size = max(1, size)
+    return (slice(start, start + size) for start in range(0, count, size))
 
-    Raises:
-        DataError: the module mixes examples or keeps statistics of them, as BatchNorm does.
+
+def whole_rows(rows: Tensor, *, clip: float, grid: Grid) -> Tensor:
+    """Return ``rows`` clipped to norm ``clip`` and rounded, in steps: whole numbers.
+
+    Args:
+        rows: One gradient a row, shape (n, d), float64; overwritten.
+        clip: Norm that each is clipped to.
+        grid: That they are rounded onto.
     """
-    if any(isinstance(part, _BatchNorm) for part in module.modules()):
-        raise DataError(
-            "BatchNorm mixes the examples of a batch, so no example can be private; "
-            "use GroupNorm instead"
-        )
-    if any(buffer.is_floating_point() for buffer in module.buffers()):
-        raise DataError(
-            "the model has floating-point buffers, which would leave without noise; "
-            "make them constants of forward or use a layer without running statistics"
-        )
-    module.train()
-    faults = ModuleValidator.validate(module, strict=False)
-    if faults:
-        raise DataError(f"Opacus cannot make this model private: {faults[0]}")
-    try:
-        wrapped = GradSampleModule(module, loss_reduction="sum")
-    except NotImplementedError as error:
-        raise DataError(f"Opacus cannot make this model private: {error}") from error
-    wrapped.disable_hooks()
-    hooked: nn.Module = wrapped
-    return hooked
-
-
-@contextmanager
-def gathering(module: nn.Module) -> Iterator[None]:
-    """Let a `sampled` module keep gradients per example; any other is left as it is.
-
-    Outside, the hooks of Opacus do nothing: training the same layers without privacy would pile up
-    the gradients of all its steps.
-    """
-    hooked: Any = module if isinstance(module, GradSampleModule) else None  # opacus has no types
-    if hooked is not None:
-        hooked.enable_hooks()
-    try:
-        yield
-    finally:
-        if hooked is not None:
-            hooked.disable_hooks()
+    norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    if not isfinite(norms.sum()):
+        rows.masked_fill_(~norms.isfinite(), 0.0)
+    factors = (clip * (1 - SLACK) / grid.step / norms).clamp_(max=1 / grid.step)
+    return rows.mul_(factors.nan_to_num_(0.0)).round_()

@@ -51,7 +51,7 @@ class TorchLearner:
     @classmethod
     def of(cls, task: TorchTask, config: Config) -> Self:
         """Return the learner that a federation's configuration asks for."""
-        noise = config.privacy
+        noise = None if config.hides_clients else config.privacy
         spec = TrainingSpec(
             **asdict(config.training),
             clip=noise.clip if noise else None,

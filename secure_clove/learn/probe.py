@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secure_clove.foundation.seeds import Entropy
+from secure_clove.foundation.trees import Vector
 from secure_clove.learn.executions import Execution, Executions
 from secure_clove.learn.learner import TorchLearner
 from secure_clove.learn.many import is_stackable, shared_resident, train_at_once, train_in_turn
@@ -52,6 +53,7 @@ def probe(
             clock=clock,
         ),
         training=_faster_training(learners, models, entropies, clock),
+        gradients=_faster_gradients(learners[0], models[0], entropies[0], clock),
     )
 
 
@@ -91,5 +93,21 @@ def _faster_training(
     return faster(
         lambda: train_in_turn(learners, starts, entropies),
         lambda: train_at_once(learners, starts, entropies),
+        clock=clock,
+    )
+
+
+def _faster_gradients(
+    learner: TorchLearner, model: Vector, entropy: Entropy, clock: Callable[[], float]
+) -> Execution:
+    resident = learner.resident
+    # the rules of Opacus let a padding learn, torch does not: the results would differ
+    pads = any(getattr(part, "padding_idx", None) is not None for part in resident.module.modules())
+    if resident.training.clip is None or pads:
+        return Execution.SEQUENTIAL
+    train = partial(resident.train, model, learner.training, entropy)
+    return faster(
+        partial(train, gradients=Execution.SEQUENTIAL),
+        partial(train, gradients=Execution.VMAP),
         clock=clock,
     )

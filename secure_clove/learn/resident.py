@@ -17,6 +17,7 @@ from secure_clove.learn.devices import choose_device
 from secure_clove.learn.executions import Execution, Executions
 from secure_clove.learn.losses import loss_rows
 from secure_clove.learn.models import MakeModel, architecture, flat, laid_out, load_flat
+from secure_clove.learn.normalisation import private_model
 from secure_clove.learn.sgd import LocalSgd, TrainingSpec
 from secure_clove.learn.tasks import Examples, Loss, TorchTask, check_fit
 
@@ -25,7 +26,7 @@ class Resident:
     """A module in float32 and its local training; it serves one thread.
 
     Attributes:
-        model: What made the module.
+        model: What made the module; a private one has GroupNorm where that has BatchNorm.
         training: How its clients train.
         loss: The loss of its clients.
         device: Where it lives.
@@ -56,7 +57,8 @@ class Resident:
         """
         self.model, self.training, self.loss = model, training, loss
         self.device = choose_device(device)
-        self.module = _built(model, self.device)
+        is_private = training.clip is not None
+        self.module = _built(private_model(model) if is_private else model, self.device)
         self.executions = Executions()
         self._room = torch.empty(0)
         self._sgd = LocalSgd(self.module, training, loss)
@@ -73,7 +75,7 @@ class Resident:
 
         Raises:
             ConfigError: another model, loss or training than the resident's.
-            DataError: the model does not fit the examples.
+            DataError: the model does not fit the examples, or mixes them and should be private.
         """
         if task.model is not self.model:
             raise ConfigError(
@@ -86,6 +88,7 @@ class Resident:
                 "make one resident for each combination"
             )
         check_fit(task, self.module)
+        self._sgd.check(task.training.first(2).to(self.device))
 
     def losses(
         self,
@@ -116,7 +119,13 @@ class Resident:
         )
 
     def train(
-        self, model: Vector, examples: Examples, entropy: Entropy, *, plain: bool = False
+        self,
+        model: Vector,
+        examples: Examples,
+        entropy: Entropy,
+        *,
+        plain: bool = False,
+        gradients: Execution | None = None,
     ) -> Vector:
         """Return ``model``, shape (d,), after one local training.
 
@@ -125,12 +134,14 @@ class Resident:
             examples: What to train on, on the resident's device.
             entropy: Source of batches, dropout and noise.
             plain: Without clipping and noise, whatever the spec says.
+            gradients: How those of single examples are computed; None takes that of `executions`.
 
         Raises:
             DataError: a model of another length, or the training diverged; nothing is returned.
         """
         load_flat(self.module, model)
-        (self._plain if plain else self._sgd).run(examples, entropy)
+        sgd = self._plain if plain else self._sgd
+        sgd.run(examples, entropy, gradients=gradients or self.executions.gradients)
         return converged(flat(self.module))
 
     def gradient_step(
@@ -149,7 +160,8 @@ class Resident:
             DataError: a model of another length.
         """
         load_flat(self.module, model)
-        return self._sgd.gradient_step(examples, entropy, share=share)
+        gradients = self.executions.gradients
+        return self._sgd.gradient_step(examples, entropy, share=share, gradients=gradients)
 
 
 def converged(trained: Vector) -> Vector:

@@ -15,7 +15,8 @@ from secure_clove.errors import ConfigError, DataError
 from secure_clove.foundation.seeds import Entropy
 from secure_clove.foundation.trees import Vector
 from secure_clove.learn.devices import seeded
-from secure_clove.learn.dpsgd import GridOptimizer, gathering, sampled
+from secure_clove.learn.dpsgd import PrivateGradient
+from secure_clove.learn.executions import Execution
 from secure_clove.learn.losses import example_losses
 from secure_clove.learn.tasks import Examples, Loss
 from secure_clove.privacy.clipping import gradient_grid
@@ -94,37 +95,82 @@ class LocalSgd:
     """Trains a resident module in place, one local training a call."""
 
     def __init__(self, module: nn.Module, spec: TrainingSpec, loss: Loss) -> None:
-        """Keep the module, and hook it for per-example gradients if the spec clips.
+        """Keep the module, and a way to its private gradient if the spec clips.
 
         Raises:
             DataError: the spec clips, and the module mixes examples.
         """
-        self._spec, self._loss = spec, loss
-        self._module = module if spec.clip is None else sampled(module)
+        self._module, self._spec, self._loss = module, spec, loss
+        self._private: PrivateGradient | None = None
+        if spec.clip is not None:
+            noise = spec.noise_multiplier
+            self._private = PrivateGradient(module, loss, clip=spec.clip, noise_multiplier=noise)
 
-    def run(self, examples: Examples, entropy: Entropy) -> None:
+    def check(self, examples: Examples) -> None:
+        """Refuse a module that cannot be private with such examples, as far as two can tell.
+
+        Raises:
+            DataError: it mixes them, or gives no gradient per example.
+        """
+        if self._private is not None:
+            self._private.check(examples.x[:2], examples.y[:2])
+
+    def run(
+        self,
+        examples: Examples,
+        entropy: Entropy,
+        *,
+        gradients: Execution = Execution.SEQUENTIAL,
+    ) -> None:
         """Take the spec's steps from where the module stands, with a fresh optimizer.
 
         Args:
             examples: n examples, on the device of the module; n is public and sets the normaliser
                 rate * n of Poisson batches.
             entropy: Source of the batches, the noise and any dropout.
+            gradients: How those of single examples are computed, if the spec clips.
 
         Raises:
-            DataError: the model cannot train on a batch of one.
+            DataError: the model cannot train on a batch of one, or gives no gradient per example.
         """
         self._module.train()
-        optimizer = self._optimizer(len(examples), entropy)
-        device = examples.x.device
-        with seeded(device, entropy), gathering(self._module):
-            for batch in batches(self._spec, len(examples), entropy):
-                x, y = examples.x[batch.to(device)], examples.y[batch.to(device)]
-                if isinstance(optimizer, GridOptimizer):
-                    self._private_step(optimizer, x, y)
-                elif len(batch):
-                    self._step(optimizer, x, y, self._expected(len(batch), len(examples)))
+        with seeded(examples.x.device, entropy):
+            if self._private is None:
+                self._run_plain(examples, entropy)
+            else:
+                self._run_private(self._private, examples, entropy, gradients)
 
-    def gradient_step(self, examples: Examples, entropy: Entropy, *, share: float) -> Vector:
+    def _run_plain(self, examples: Examples, entropy: Entropy) -> None:
+        optimizer = self._optimizer()
+        for batch in batches(self._spec, len(examples), entropy):
+            if not len(batch):
+                continue
+            x, y = self._taken(examples, batch)
+            expected = self._expected(len(y), len(examples))
+            optimizer.zero_grad()
+            torch.autograd.backward(self._summed_loss(x, y) / expected)
+            optimizer.step()
+
+    def _run_private(
+        self, private: PrivateGradient, examples: Examples, entropy: Entropy, execution: Execution
+    ) -> None:
+        optimizer, grid = self._optimizer(), private.grid
+        scale = grid.step / (self._spec.rate * len(examples))
+        noises = private.noise(self._spec.steps, entropy, grid=grid)
+        for batch, noise in zip(batches(self._spec, len(examples), entropy), noises, strict=True):
+            x, y = self._taken(examples, batch)
+            total = private.sum(x, y, grid=grid, execution=execution)
+            private.assign((total + noise.to(total.device)).double() * scale)
+            optimizer.step()
+
+    def gradient_step(
+        self,
+        examples: Examples,
+        entropy: Entropy,
+        *,
+        share: float,
+        gradients: Execution = Execution.SEQUENTIAL,
+    ) -> Vector:
         """Return by how much one step moves the module, times its examples; the module stays.
 
         A whole number of steps of the public grid in every coordinate, so that sums over clients
@@ -134,83 +180,44 @@ class LocalSgd:
             examples: n examples, on the device of the module.
             entropy: Source of the batch, the noise and any dropout.
             share: Of the standard deviation of the noise, in (0, 1].
+            gradients: How those of single examples are computed.
 
         Returns:
             (d,) float64.
 
         Raises:
             ConfigError: the spec has no clipping norm.
+            DataError: the model gives no gradient per example.
 
         Source: clove.txt, Option II (gradient averaging); privacy.md, "Training, Option II".
         """
-        spec, device = self._spec, examples.x.device
-        if spec.clip is None:
+        spec, private = self._spec, self._private
+        if spec.clip is None or private is None:
             raise ConfigError("a private gradient needs a clipping norm; set clip")
         self._module.train()
         scale = spec.learning_rate / spec.rate
-        grid = gradient_grid(spec.clip * scale, self._parameters)
+        grid = gradient_grid(spec.clip * scale, sum(p.numel() for p in self._module.parameters()))
         in_gradients = replace(grid, step=grid.step / scale)
-        optimizer = GridOptimizer(
-            plain_optimizer(spec, self._module.parameters()),
-            clip=spec.clip,
-            grid=in_gradients,
-            noise_multiplier=spec.noise_multiplier * share,
-            expected_batch=spec.rate * len(examples),
-            entropy=entropy,
-        )
-        with seeded(device, entropy), gathering(self._module):
-            batch = poisson_batch(len(examples), spec.rate, entropy).to(device)
-            for _ in self._gathered(optimizer, examples.x[batch], examples.y[batch]):
-                optimizer.clip_and_accumulate()
-        return -grid.step * optimizer.noised().cpu().double().numpy()
+        with seeded(examples.x.device, entropy):
+            batch = poisson_batch(len(examples), spec.rate, entropy)
+            x, y = self._taken(examples, batch)
+            total = private.sum(x, y, grid=in_gradients, execution=gradients)
+            (noise,) = private.noise(1, entropy, grid=in_gradients, share=share)
+        return -grid.step * (total.cpu() + noise).double().numpy()
 
-    @property
-    def _parameters(self) -> int:
-        return sum(parameter.numel() for parameter in self._module.parameters())
+    def _optimizer(self) -> torch.optim.Optimizer:
+        return plain_optimizer(self._spec, self._module.parameters())
 
-    def _optimizer(self, count: int, entropy: Entropy) -> torch.optim.Optimizer:
-        spec = self._spec
-        if spec.clip is None:
-            return plain_optimizer(spec, self._module.parameters())
-        grid = gradient_grid(spec.clip, self._parameters)
-        private: torch.optim.Optimizer = GridOptimizer(
-            plain_optimizer(spec, self._module.parameters()),
-            clip=spec.clip,
-            grid=grid,
-            noise_multiplier=spec.noise_multiplier,
-            expected_batch=spec.rate * count,
-            entropy=entropy,
-        )
-        return private
+    def _taken(self, examples: Examples, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Return inputs and targets of a batch; all of them are not copied."""
+        if self._spec.epochs is None and self._spec.rate == 1:
+            return examples.x, examples.y
+        batch = batch.to(examples.x.device)
+        return examples.x[batch], examples.y[batch]
 
     def _expected(self, size: int, count: int) -> float:
         """Return what a summed loss is divided by: a batch of an epoch has the size it has."""
         return size if self._spec.epochs is not None else self._spec.rate * count
-
-    def _step(
-        self, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor, expected: float
-    ) -> None:
-        optimizer.zero_grad()
-        torch.autograd.backward(self._summed_loss(x, y) / expected)
-        optimizer.step()
-
-    def _private_step(self, optimizer: GridOptimizer, x: Tensor, y: Tensor) -> None:
-        for is_last in self._gathered(optimizer, x, y):
-            optimizer.signal_skip_step(not is_last)
-            optimizer.step()
-
-    def _gathered(self, optimizer: GridOptimizer, x: Tensor, y: Tensor) -> Iterator[bool]:
-        """Compute the gradients of a batch, part by part; yield whether a part is the last."""
-        size = optimizer.at_once
-        for start in range(0, max(len(y), 1), size):
-            part = slice(start, start + size)
-            optimizer.zero_grad()
-            if len(y):
-                torch.autograd.backward(self._summed_loss(x[part], y[part]))
-            else:  # an empty batch is a step of pure noise
-                for p in optimizer.params:
-                    p.grad_sample = p.new_zeros((0, *p.shape))
-            yield start + size >= len(y)
 
     def _summed_loss(self, x: Tensor, y: Tensor) -> Tensor:
         try:

@@ -34,6 +34,10 @@ class Examples:
         """Count of examples."""
         return len(self.y)
 
+    def first(self, count: int) -> "Examples":
+        """Return the first ``count`` examples, or all if there are fewer."""
+        return Examples(x=self.x[:count], y=self.y[:count])
+
     def to(self, device: torch.device) -> "Examples":
         """Return the examples on ``device``; on the CPU they are not copied."""
         return Examples(x=self.x.to(device), y=self.y.to(device))

@@ -11,7 +11,15 @@ from rich.text import Text
 
 from secure_clove.errors import ConfigError
 from secure_clove.observe.runs import RoundRecord
-from secure_clove.observe.wording import duration, epsilon, percent, printable, score, volume
+from secure_clove.observe.wording import (
+    duration,
+    epsilon,
+    percent,
+    printable,
+    ratio,
+    score,
+    volume,
+)
 
 WIDTH = 100
 BLOCKS = 60  # blocks in the line of clusters before one block stands for several clients
@@ -224,6 +232,8 @@ def plain_line(record: RoundRecord, *, rounds: int, budget: float | None) -> str
         f"accuracy {percent(record.accuracy)}",
         f"epsilon {epsilon(record.epsilon_total)}{of_budget} (embedding "
         f"{epsilon(record.epsilon_embedding)}, update {epsilon(record.epsilon_update)})",
+        f"signal to noise embedding {ratio(record.snr_embedding)}, "
+        f"update {ratio(record.snr_update)}",
         f"clients {record.cohort - len(record.dropouts)}/{record.cohort}",
         f"up {volume(record.bytes_up)}",
         f"down {volume(record.bytes_down)}",

@@ -65,6 +65,10 @@ class RoundRecord:
         epsilon_metrics: The same for released metrics.
         epsilon_total: All of it composed together, at most the sum of the three.
         delta: δ of every ε here.
+        snr_embedding: Signal to noise, norm over norm, of one client's embedding in this round, on
+            average; None where none was released, or no noise of known law.
+        snr_update: The same of the summed model updates.
+        snr_metrics: The same of the released metrics.
         clusters: Count of clients by model index.
         assignment: Model index by client.
         stable_share: Share of clients that kept their model, in [0, 1].
@@ -87,6 +91,9 @@ class RoundRecord:
     epsilon_metrics: float | None
     epsilon_total: float | None
     delta: float
+    snr_embedding: float | None = None
+    snr_update: float | None = None
+    snr_metrics: float | None = None
     clusters: Mapping[str, int]
     assignment: Mapping[str, int]
     stable_share: float | None
@@ -107,8 +114,9 @@ class RoundRecord:
         for name in ("accuracy", "stable_share", "delta"):
             _refuse_outside(name, getattr(self, name), 0.0, 1.0)
         spent = ("epsilon_embedding", "epsilon_update", "epsilon_metrics", "epsilon_total")
+        ratios = ("snr_embedding", "snr_update", "snr_metrics")
         counts = ("cohort", "bytes_up", "bytes_down", "seconds", "aborted_attempts")
-        _refuse_negative(self, (*spent, *counts))
+        _refuse_negative(self, (*spent, *ratios, *counts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

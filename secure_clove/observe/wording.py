@@ -38,6 +38,17 @@ def epsilon(value: float | None) -> str:
     return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
 
 
+def ratio(value: float | None) -> str:
+    """Return a ratio such as signal to noise in at most three digits; a dash where it is unknown.
+
+    What is below 0.005 is 0 for all that noise lets tell.
+    """
+    if value is None:
+        return NONE
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{digits}f}"
+
+
 def small(value: float) -> str:
     """Return a tiny probability such as δ in the shortest form: ``1e-5``."""
     return f"{value:g}".replace("e-0", "e-")

@@ -40,7 +40,7 @@ from dp_accounting.rdp import RdpAccountant, compute_epsilon
 from numpy.typing import NDArray
 
 from secure_clove.errors import ConfigError, PrivacyError
-from secure_clove.privacy.events import Release
+from secure_clove.privacy.events import Release, Unit
 
 NEIGHBOURS = NeighboringRelation.REPLACE_SPECIAL
 
@@ -96,13 +96,15 @@ class Totals:
         embedding: Of the loss embeddings.
         update: Of the model updates.
         metrics: Of the metrics.
-        total: Of everything, for any one example.
+        total: Of everything, for any one of them.
+        unit: Whose ε it is: that of one example, or of the whole client if every release hides it.
     """
 
     embedding: float
     update: float
     metrics: float
     total: float
+    unit: Unit = "example"
 
 
 def epsilon(releases: Iterable[Release], delta: float, *, slack: float = 0.0) -> float:
@@ -177,7 +179,8 @@ def totals(
     set, touched by metrics: releases on disjoint sets compose in parallel, so the total is the
     larger of the two (McSherry 2009, theorem 4). This holds for metrics of models that are
     themselves made of releases; a model that never left the client would carry its training
-    examples into the metrics.
+    examples into the metrics. What hides a whole client is all about that client, so everything
+    composes; beside a release that hides examples alone, it counts as what it is to an example.
 
     Args:
         releases: In any order.
@@ -189,12 +192,21 @@ def totals(
         PrivacyError: the accountants contradict each other, see `confirmed`.
     """
     every = tuple(releases)
-    by_name = {
-        name: by((r for r in every if r.name == name), delta)
+    hides_clients = bool(every) and all(release.unit == "client" for release in every)
+    if not hides_clients:
+        every = tuple(release.of_example() for release in every)
+    embedding, update, metrics = (
+        by((r for r in every if r.name == name), delta)
         for name in ("embedding", "update", "metrics")
-    }
+    )
     training = by((r for r in every if r.name != "metrics"), delta)
-    return Totals(**by_name, total=max(training, by_name["metrics"]))
+    return Totals(
+        embedding=embedding,
+        update=update,
+        metrics=metrics,
+        total=by(every, delta) if hides_clients else max(training, metrics),
+        unit="client" if hides_clients else "example",
+    )
 
 
 def check_delta(delta: float, *, examples: int | None = None) -> None:

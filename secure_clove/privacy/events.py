@@ -5,17 +5,20 @@ zero and the count of examples stays public (privacy.md, "Unit").
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from secure_clove.errors import ConfigError
 
 Name = Literal["embedding", "update", "metrics"]
 
+Unit = Literal["example", "client"]
+"""What a release hides, by zero-out: one example of a client, or the client as a whole."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """One release of a client, as Gaussian noise on a statistic that one example moves by 1.
+    """One release of a client, as Gaussian noise on a statistic that one unit moves by 1.
 
     Attributes:
         name: What was released. Embeddings and updates are computed on training examples, metrics
@@ -25,6 +28,7 @@ class Release:
             the server (Poisson sampling); 1 uses all of them.
         steps: How many times, independently; a round of DP-SGD has many.
         is_shared: Whether the noise is only in a sum of several clients, made up of their shares.
+        unit: What moves the statistic by 1.
     """
 
     name: Name
@@ -32,6 +36,7 @@ class Release:
     rate: float = 1.0
     steps: int = 1
     is_shared: bool = False
+    unit: Unit = "example"
 
     def __post_init__(self) -> None:
         """Refuse what no mechanism can be; keep numbers as floats for one canonical encoding."""
@@ -44,7 +49,19 @@ class Release:
                 f"noise multiplier {self.multiplier} is not a finite number >= 0; 0 is no noise, "
                 "and more of it protects better"
             )
+        if self.unit not in ("example", "client"):
+            raise ConfigError(f"a release hides an example or a client, not a {self.unit!r}")
         _check_training(self.rate, self.steps)
+
+    def of_example(self) -> "Release":
+        """Return what the release is to one example.
+
+        A statistic that a whole client moves by at most 1 lies in a ball; one example of the client
+        may move it from one side to the other, by 2.
+        """
+        if self.unit == "example":
+            return self
+        return replace(self, multiplier=self.multiplier / 2, unit="example")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

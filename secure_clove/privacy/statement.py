@@ -10,6 +10,11 @@ SIMULATED = (
     "below protects anyone; the numbers are those of a run with the operating system's randomness."
 )
 
+SHARED = (
+    "the coordinator and less than a third of the clients of each sum, within what computers can "
+    "do, because the clients of a sum share its noise"
+)
+
 
 def statement(
     totals: Totals, *, delta: float, is_simulated: bool, is_distributed: bool = False
@@ -25,7 +30,30 @@ def statement(
         is_simulated: Whether the noise was drawn from a simulated source.
         is_distributed: Whether the noise of updates is only in their sums.
     """
-    lines = [
+    lines = (
+        _of_client(totals, delta)
+        if totals.unit == "client"
+        else _of_example(totals, delta, is_distributed=is_distributed)
+    )
+    return "\n".join([SIMULATED, *lines] if is_simulated else lines)
+
+
+def _of_client(totals: Totals, delta: float) -> list[str]:
+    return [
+        "Unit: this client as a whole.",
+        "Neighbours: federations that differ in one client, whose replies become zero before their "
+        "noise (zero-out); the count of clients is public.",
+        f"Adversary: {SHARED}, who see every message and all models of all rounds and follow or "
+        "break the protocol as they like.",
+        f"Guarantee: {_guarantee(totals.total, delta)}",
+        "Covered: everything computed from this client's data: model updates, their lengths and "
+        "held-out accuracy, each in noised sums alone.",
+        "Not covered: that this client takes part and when.",
+    ]
+
+
+def _of_example(totals: Totals, delta: float, *, is_distributed: bool) -> list[str]:
+    return [
         "Unit: one example of this client.",
         "Neighbours: data sets that differ in one example, whose loss row and gradient become zero "
         "(zero-out); the count of examples is public. " + _replacement(totals.total, delta),
@@ -40,16 +68,14 @@ def statement(
         "cluster it belongs to, which the coordinator may see; what is typical of the client as a "
         "whole. No client-level guarantee is claimed.",
     ]
-    return "\n".join([SIMULATED, *lines] if is_simulated else lines)
 
 
 def _adversary(is_distributed: bool) -> str:
     if not is_distributed:
         return "the coordinator and all other clients together"
     return (
-        "for loss embeddings the coordinator and all other clients together; for model updates the "
-        "coordinator and less than a third of the clients of each sum, within what computers can "
-        "do, because the clients of a sum share its noise"
+        "for loss embeddings the coordinator and all other clients together; for model updates "
+        + SHARED
     )
 
 

@@ -16,8 +16,9 @@ from secure_clove.engine.terms import NoiseMode, Optimizer, PrivacyPlan, Trainin
 from secure_clove.errors import ConfigError
 from secure_clove.foundation.ids import FederationId, digest
 from secure_clove.learn.models import MakeModel, architecture, initial, parameter_count
+from secure_clove.learn.normalisation import private_model
 from secure_clove.privacy.calibration import multiplier_for, remaining_multiplier
-from secure_clove.privacy.events import Release
+from secure_clove.privacy.events import Release, Unit
 
 Option = bool | int | float | str
 Positive = Annotated[float, Field(gt=0)]
@@ -47,17 +48,21 @@ class PrivacySettings(Strict):
 
     Attributes:
         delta: At which every ε is stated.
+        unit: What is hidden: one ``example`` of a client, or the ``client`` as a whole; then there
+            is one model (``fedavg``), the noise is ``distributed`` and `epsilon_total` is all.
         epsilon_total: Of clustering and training together.
         epsilon_embedding: The clustering's share of it.
         epsilon_metrics: Of the held-out counts, which other examples pay for.
         embedding_kind: What a loss embedding is: ``directional``, ``relative`` or ``clipped``.
         embedding_clip: Public constant at which the last two cut, in units of the loss.
-        clip: L2 norm at which a per-example gradient is clipped.
+        clip: L2 norm at which the gradient of an example is clipped, or a client's whole update in
+            the first round.
         noise: Of updates. ``local``: every client adds all of it; ``distributed``: the shares of
             the clients of a sum make it up, against less than a third of them colluding.
     """
 
     delta: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+    unit: Unit = "example"
     epsilon_total: Positive = 3.95
     epsilon_embedding: Positive = 0.98
     epsilon_metrics: Positive = 3.5
@@ -123,11 +128,14 @@ def plan(settings: Settings, model: MakeModel) -> tuple[Config, bytes]:
 
     Args:
         settings: What was asked for.
-        model: Makes one model; its architecture becomes part of the configuration.
+        model: Makes one model; its architecture becomes part of the configuration. Where
+            examples are private its BatchNorm becomes GroupNorm, as it does at every client.
 
     Raises:
         ConfigError: the budgets cannot be met, or the algorithm refuses its settings.
     """
+    if settings.privacy is not None and settings.privacy.unit == "example":
+        model = private_model(model)
     made = model()
     name, options = _algorithm(settings), _options(settings, made)
     algorithm = build(
@@ -166,6 +174,15 @@ def plan(settings: Settings, model: MakeModel) -> tuple[Config, bytes]:
 
 def _algorithm(settings: Settings) -> str:
     """Return the registry's name of what was asked for."""
+    if settings.privacy is not None and settings.privacy.unit == "client":
+        if settings.algorithm != "fedavg":
+            raise ConfigError(
+                f"{settings.algorithm} cannot hide whole clients: a cluster that is known, or a "
+                "loss vector that is seen, tells of its client. Set algorithm to fedavg, or "
+                "privacy's unit to example; clusters of hidden clients take a sealed sketch over "
+                "about 500 of them (secure-clove study sealed)"
+            )
+        return "dp-fedavg"
     if settings.visibility == "noised":
         if settings.membership == "hidden":
             raise ConfigError("membership can be hidden where visibility is sealed; set both")
@@ -184,6 +201,9 @@ def _options(settings: Settings, model: Module) -> Mapping[str, Option]:
     """
     asked, named = settings.shared_layers, model.named_parameters()
     hidden = {"membership": "hidden"} if settings.membership == "hidden" else {}
+    if settings.privacy is not None and settings.privacy.unit == "client":
+        noise = _client_noise(settings.privacy, settings.rounds)
+        return {"norm": settings.privacy.clip, **settings.options, "client_noise": noise}
     if not asked:
         return {**settings.options, **hidden}
     if "shared_parameters" in settings.options:
@@ -203,6 +223,8 @@ def _noise(settings: Settings, algorithm: Algorithm[Any, Any]) -> PrivacyPlan | 
     asked = settings.privacy
     if asked is None:
         return None
+    if asked.unit == "client":
+        return _client_plan(asked, settings.rounds)
     held = _embeddings(algorithm, settings.rounds)
     embedding = multiplier_for(asked.epsilon_embedding, asked.delta, max(held, 1))
     spent = [Release(name="embedding", multiplier=embedding, steps=held)] if held else []
@@ -218,6 +240,23 @@ def _noise(settings: Settings, algorithm: Algorithm[Any, Any]) -> PrivacyPlan | 
         ),
         clip=asked.clip,
         metrics=multiplier_for(asked.epsilon_metrics, asked.delta, settings.rounds),
+    )
+
+
+def _client_noise(asked: PrivacySettings, rounds: int) -> float:
+    return multiplier_for(asked.epsilon_total, asked.delta, rounds)
+
+
+def _client_plan(asked: PrivacySettings, rounds: int) -> PrivacyPlan:
+    noise = _client_noise(asked, rounds)
+    return PrivacyPlan(
+        delta=asked.delta,
+        unit="client",
+        noise=asked.noise,
+        embedding=noise,
+        update=noise,
+        clip=asked.clip,
+        metrics=noise,
     )
 
 

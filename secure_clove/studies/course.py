@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from secure_clove.observe.runs import RoundRecord, Summary
-from secure_clove.observe.wording import duration, epsilon, percent, score, volume
+from secure_clove.observe.wording import duration, epsilon, percent, ratio, score, volume
 from secure_clove.studies import maps, plots
 from secure_clove.studies.fragments import figure, safe, table
 from secure_clove.studies.visibility import Visibility
@@ -17,6 +17,7 @@ ROUND_HEAD = (
     "ε clustering",
     "ε updates",
     "ε total",
+    "Signal to noise",
     "Cluster sizes",
     "Clients",
     "Dropped out",
@@ -58,6 +59,12 @@ def figures(
         "What did it cost in privacy?",
         plots.epsilon_by_round(records, budget=budget),
         "ε so far. The parts compose to a total that is less than their sum.",
+    )
+    yield figure(
+        "Did the signal stand out of the noise?",
+        plots.signal_by_round(records),
+        "Of what was released in each round, norm over norm: below 1 there was more noise. "
+        "Clustering is one client's vector, the others are sums over all.",
     )
     yield figure(
         "What travelled?", plots.bytes_by_round(records), "All clients together, every round."
@@ -105,8 +112,10 @@ def _seen(seen: maps.EmbeddingMap | maps.CentroidMap, visibility: Visibility) ->
 def rounds_table(records: Sequence[RoundRecord]) -> str:
     """Return the rounds as a table, the last ones where there are very many."""
     shown = records[-MOST_ROWS:]
-    lined = table("Rounds", ROUND_HEAD, [_round_row(record) for record in shown], left=(10,))
-    note = "A dash is a thing not sent or unknown."
+    lined = table("Rounds", ROUND_HEAD, [_round_row(record) for record in shown], left=(11,))
+    note = (
+        "A dash is a thing not sent or unknown. Signal to noise is of clustering, updates, metrics."
+    )
     if len(shown) < len(records):
         note += f" The first {len(records) - len(shown)} rounds are in metrics.jsonl."
     return f'{lined}<p class="note">{safe(note)}</p>'
@@ -122,6 +131,7 @@ def _round_row(record: RoundRecord) -> list[str]:
         epsilon(record.epsilon_embedding),
         epsilon(record.epsilon_update),
         epsilon(record.epsilon_total),
+        _signals(record),
         " ".join(str(size) for _, size in sorted(record.clusters.items(), key=_numbered)) or "—",
         str(record.cohort - len(record.dropouts)),
         ", ".join(record.dropouts) or "—",
@@ -130,6 +140,11 @@ def _round_row(record: RoundRecord) -> list[str]:
         duration(record.seconds),
         str(record.aborted_attempts),
     ]
+
+
+def _signals(record: RoundRecord) -> str:
+    found = (record.snr_embedding, record.snr_update, record.snr_metrics)
+    return " · ".join(map(ratio, found))
 
 
 def _numbered(entry: tuple[str, int]) -> tuple[int, str]:

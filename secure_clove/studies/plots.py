@@ -9,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from secure_clove.observe.runs import AuditRow, RoundRecord
-from secure_clove.observe.wording import epsilon, percent, printable, score, volume
+from secure_clove.observe.wording import epsilon, percent, printable, ratio, score, volume
 from secure_clove.studies.svg import BLUE, GREEN, INK, MUTED, ORANGE, SERIES, VIOLET, Drawing
 from secure_clove.studies.verdicts import attack_of, is_error
 
 MOST_MARKED_ROUNDS = 40  # beyond this the dots of a line merge
 MOST_LABELS = 60  # beyond this the ids of clients are tooltips only
 MOST_NAMED = 7  # beyond this the clusters have no room for more than their number
+LEAST_SIGNAL = 0.1  # below, the axis of signal to noise is linear, down to zero
 FOUND = 0.9  # an index from which the clusters count as recovered
 
 
@@ -96,6 +97,43 @@ def epsilon_by_round(records: Sequence[RoundRecord], *, budget: float | None = N
             )
         top = max([value for _, value in _known(records, "epsilon_total")] + [budget or 0.0])
         axes.set_ylim(0, top * 1.15 or 1.0)
+        _finish(axes, records)
+        return sheet.render()
+
+
+def signal_by_round(records: Sequence[RoundRecord]) -> str:
+    """Return how far each kind of release stood out of its noise, round by round.
+
+    The axis is logarithmic, but for its foot, so that it has a zero.
+    """
+    parts = (
+        ("snr_embedding", GREEN, "clustering"),
+        ("snr_update", ORANGE, "model updates"),
+        ("snr_metrics", VIOLET, "metrics"),
+    )
+    found = {label: _known(records, field) for field, _, label in parts}
+    last = [f"{label} {ratio(points[-1][1])}" for label, points in found.items() if points]
+    about = f"At last: {', '.join(last)}." if last else "No noise of known law was released."
+    with Drawing("signal", title="Signal to noise of each release", about=about) as sheet:
+        (axes,) = sheet.axes()
+        axes.set_yscale("symlog", linthresh=LEAST_SIGNAL, linscale=0.4)
+        axes.axhline(1.0, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        axes.annotate(
+            "1: as strong as its noise",
+            (0.995, 1.0),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, -3),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            color=MUTED,
+        )
+        for _, colour, label in parts:
+            _line(axes, found[label], colour=colour, label=label)
+        axes.set_ylim(
+            -LEAST_SIGNAL / 6, max([2.0, *(value for p in found.values() for _, value in p)]) * 2
+        )
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         _finish(axes, records)
         return sheet.render()
 

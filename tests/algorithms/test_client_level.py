@@ -7,7 +7,8 @@ from secure_clove.algorithms.base import Content, Part
 from secure_clove.algorithms.client_level import deviation_of_mean, honest_in_a_sum, protect
 from secure_clove.algorithms.sealed import SealedClove
 from secure_clove.errors import CohortTooSmallError, ConfigError
-from secure_clove.foundation.seeds import SimulatedEntropy
+from secure_clove.foundation.seeds import Entropy, SimulatedEntropy
+from secure_clove.foundation.trees import Vector
 
 STEP = 2.0**-20
 
@@ -29,43 +30,54 @@ def part(sigma: float) -> Part:
     return Part(name="x", shape=shape, content=Content.FEATURE, client_norm=2.0, client_sigma=sigma)
 
 
-def test_the_shares_of_the_honest_alone_are_the_whole_noise() -> None:
-    silent = {"x": np.zeros(4000)}
-    total = sum(
-        protect(
-            [part(3.0)], silent, step=STEP, clients=25, entropy=SimulatedEntropy(0, "client", i)
-        )["x"]
-        for i in range(honest_in_a_sum(25))
+def noised(sigma: float, values: Vector, entropy: Entropy) -> Vector:
+    """Return what one of 25 clients answers."""
+    honest = honest_in_a_sum(25)
+    reply = protect(
+        [part(sigma)], {"x": values}, step=lambda part: STEP, honest=honest, entropy=entropy
     )
-    assert np.std(total) == pytest.approx(3.0, rel=0.05)
+    return reply["x"]
+
+
+def test_the_shares_of_the_honest_alone_are_the_whole_noise() -> None:
+    shares = [
+        noised(3.0, np.zeros(4000), SimulatedEntropy(0, "client", i))
+        for i in range(honest_in_a_sum(25))
+    ]
+    assert np.std(np.sum(shares, axis=0)) == pytest.approx(3.0, rel=0.05)
 
 
 def test_a_clients_share_is_what_the_decoder_allows_for() -> None:
-    noised = protect(
-        [part(3.0)], {"x": np.zeros(4000)}, step=STEP, clients=25, entropy=SimulatedEntropy(1)
-    )
-    assert np.std(noised["x"]) == pytest.approx(deviation_of_mean(3.0, clients=25), rel=0.05)
+    found = noised(3.0, np.zeros(4000), SimulatedEntropy(1))
+    assert np.std(found) == pytest.approx(deviation_of_mean(3.0, clients=25), rel=0.05)
 
 
 def test_a_reply_that_is_too_long_is_cut_before_the_noise() -> None:
     entropy = SimulatedEntropy(2)
     long, short = np.full(4000, 1.0), np.full(4000, 2.0 / np.sqrt(4000))
-    one = protect([part(3.0)], {"x": long}, step=STEP, clients=25, entropy=entropy)
-    other = protect([part(3.0)], {"x": short}, step=STEP, clients=25, entropy=entropy)
-    np.testing.assert_allclose(one["x"], other["x"], atol=1e-12)
+    np.testing.assert_allclose(
+        noised(3.0, long, entropy), noised(3.0, short, entropy), atol=1.01 * STEP
+    )
+
+
+def test_a_reply_is_rounded_to_its_grid_and_the_rounding_paid_for() -> None:
+    coarse, values = 2.0**-5, np.full(4000, 2.0 / np.sqrt(4000))
+    reply = protect(
+        [part(3.0)], {"x": values}, step=lambda _: coarse, honest=1, entropy=SimulatedEntropy(5)
+    )
+    np.testing.assert_array_equal(reply["x"] / coarse, np.rint(reply["x"] / coarse))
+    paid = 3.0 * (1 + coarse * np.sqrt(4000) / 2 / 2.0)
+    assert np.std(reply["x"]) == pytest.approx(paid, rel=0.05)
 
 
 def test_a_part_that_tells_nothing_of_a_client_stays() -> None:
-    reply = {"x": np.full(4000, 7.0)}
-    noised = protect([part(0.0)], reply, step=STEP, clients=25, entropy=SimulatedEntropy(3))
-    np.testing.assert_array_equal(noised["x"], reply["x"])
+    values = np.full(4000, 7.0)
+    np.testing.assert_array_equal(noised(0.0, values, SimulatedEntropy(3)), values)
 
 
 def test_noise_below_the_grid_is_refused() -> None:
     with pytest.raises(ConfigError, match="change the grid step"):
-        protect(
-            [part(1e-7)], {"x": np.zeros(4000)}, step=STEP, clients=25, entropy=SimulatedEntropy(4)
-        )
+        noised(1e-8, np.zeros(4000), SimulatedEntropy(4))
 
 
 @pytest.mark.parametrize("selection", ["known", "silhouette"])

@@ -7,6 +7,7 @@ from secure_clove.engine.participant import Participant
 from secure_clove.engine.policy import Policy
 from secure_clove.engine.progress import Outcome
 from secure_clove.engine.state import Phase
+from secure_clove.engine.terms import PrivacyPlan
 from secure_clove.foundation.ids import ClientId, FederationId
 from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.sdk.entropy import SystemEntropy
@@ -22,6 +23,7 @@ from tests.api.server import (
     identity,
     make_config,
     roster,
+    started,
 )
 
 
@@ -46,6 +48,13 @@ def participants(callers: dict[ClientId, Caller], federation: FederationId) -> l
     ]
 
 
+def run(everybody: list[Participant]) -> None:
+    """Let everybody take steps until the federation has closed for all."""
+    going = list(everybody)
+    while going:
+        going = [p for p in going if p.step() is not Outcome.CLOSED]
+
+
 def test_a_federation_runs_from_enrolment_to_final_models_over_http(
     live_server: LiveServer, boss: Caller, callers: dict[ClientId, Caller]
 ) -> None:
@@ -57,10 +66,8 @@ def test_a_federation_runs_from_enrolment_to_final_models_over_http(
         answer = live_server.http.post(f"/v1/federations/{name}/enrolments", json=claim)
         assert answer.json() == {"client": client}
     assert boss.send("POST", f"/v1/federations/{name}:start", roster(config)).status_code == 204
-    going = participants(callers, name)
-    everybody = list(going)
-    while going:
-        going = [p for p in going if p.step() is not Outcome.CLOSED]
+    everybody = participants(callers, name)
+    run(everybody)
     assert live_server.coordinator.state(name).phase is Phase.CLOSED
     for participant in everybody:
         assert participant.model is not None
@@ -75,3 +82,16 @@ def test_a_federation_runs_from_enrolment_to_final_models_over_http(
         ("train", "update", 2)
     }
     assert page["totals"]["epsilon_total"] is None  # no noise was asked for
+
+
+def test_a_round_tells_how_far_its_releases_stood_out_of_their_noise(
+    live_server: LiveServer, boss: Caller, callers: dict[ClientId, Caller]
+) -> None:
+    plan = PrivacyPlan(delta=1e-5, embedding=8.0, update=1.0, clip=1.0, metrics=8.0)
+    config = started(live_server, privacy=plan)
+    run(participants(callers, config.federation))
+    told = boss.get(f"/v1/federations/{config.federation}/rounds/1").json()
+    update = 2 * (0 + 1 + 2)  # two examples a client; the noise is 1 a client, in all 4 numbers
+    assert told["snr_update"] == pytest.approx(((4 * update**2 - 12) / 12) ** 0.5, rel=1e-2)
+    assert told["snr_metrics"] >= 0
+    assert told["snr_embedding"] is None  # fedavg shows none

@@ -12,8 +12,6 @@ from statistics import median
 
 import numpy as np
 import torch
-from opacus import GradSampleModule
-from opacus.optimizers import DPOptimizer
 from torch import nn
 
 from secure_clove.learn.architectures import build_model
@@ -23,7 +21,7 @@ from secure_clove.learn.presets import training_preset
 from secure_clove.learn.probe import probe
 from secure_clove.learn.tasks import TorchTask
 from secure_clove.sdk.entropy import SystemEntropy
-from tests.bench import masking, studies, sums
+from tests.bench import masking, privacy, studies, sums
 
 REPEATS = 7
 SYSTEM = SystemEntropy()
@@ -41,36 +39,6 @@ def seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
-
-
-def private_step() -> dict[str, float]:
-    """One private step of ours over one of Opacus on the same model and batch."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(58, 64)).astype(np.float32)
-    y = rng.integers(10, size=58)
-    model = partial(linear, 64, 10)
-    task = TorchTask(model=model, train=(x, y), test=(x, y))
-    learner = TorchLearner(
-        task, TrainingSpec(learning_rate=1.0, steps=20, clip=1.0, noise_multiplier=1.0)
-    )
-    start = flat(model())
-    hooked = GradSampleModule(model())
-    optimizer = DPOptimizer(
-        torch.optim.SGD(hooked.parameters(), lr=1.0),
-        noise_multiplier=1.0,
-        max_grad_norm=1.0,
-        expected_batch_size=58,
-    )
-    inputs, targets = torch.from_numpy(x), torch.from_numpy(y)
-
-    def opacus_steps() -> None:
-        for _ in range(20):
-            optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(hooked(inputs), targets)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
-            optimizer.step()
-
-    return ratio(lambda: learner.train(start, SYSTEM), opacus_steps)
 
 
 def local_epoch() -> dict[str, float]:
@@ -140,6 +108,7 @@ def main() -> None:
     """Print the JSON."""
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", "Full backward hook is firing", UserWarning)  # of opacus
+    cnn, noised = partial(build_model, "paper-cnn"), privacy.noise_update()
     found = {
         "schema_version": 1,
         "mask_ratio": masking.mask_ratio(),
@@ -147,7 +116,12 @@ def main() -> None:
         "round_of_101": masking.round_of_101(),
         "server_growth": sums.server_growth(),
         "server_memory": sums.server_memory(),
-        "dp_step": private_step(),
+        "dp_step": privacy.private_step(partial(linear, 64, 10), (58, 64), steps=20),
+        "dp_step_cnn": privacy.private_step(cnn, (64, 1, 28, 28), steps=3),
+        "dp_step_cnn_full": privacy.private_step(cnn, (500, 1, 28, 28), steps=1),
+        "noise_update_seconds": noised["seconds"],
+        "noise_update_over_numpy": noised["over_numpy"],
+        "ledger_commit_ms": privacy.ledger_commit_ms(),
         "local_epoch": local_epoch(),
         "loss_matrix": loss_matrix("paper-cnn", (1, 28, 28)),
         "loss_matrix_mlp": loss_matrix("amazon-mlp", (5000,)),

@@ -111,6 +111,7 @@ class Crowd:
                 train,
                 {"update": row, **counts},
                 bits=bits,
+                honest=1,
                 entropy=SimulatedEntropy(0, "rounding"),
             )
             for row in update

@@ -108,7 +108,7 @@ class Toy:
     def __post_init__(self) -> None:
         rng = np.random.default_rng(7)
         models = CENTRES + rng.normal(scale=0.5, size=CENTRES.shape)
-        if self.changes.get("algorithm") in ("fedavg", "local"):
+        if self.changes.get("algorithm") in ("fedavg", "local", "dp-fedavg"):
             models = models[:1]
         self.initial = pack({"models": models})
         self.config = config(self.initial, **self.changes)

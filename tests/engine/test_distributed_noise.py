@@ -137,7 +137,7 @@ def test_a_whole_number_of_steps_travels_exactly() -> None:
     update: Vector = np.arange(-1, made.parameters - 1, dtype=np.float64) * np.float64(step)
     one = np.ones((), dtype=np.float64)
     reply: Tree = {"update": update, "examples": one, "correct": one, "held_out": one}
-    words = to_ring(made, exchange, reply, bits=64, entropy=SimulatedEntropy(0))
+    words = to_ring(made, exchange, reply, bits=64, honest=1, entropy=SimulatedEntropy(0))
     np.testing.assert_array_equal(
         from_ring(made, exchange, words, bits=64, clients=1)["update"], update
     )

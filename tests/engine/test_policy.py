@@ -1,29 +1,83 @@
 """A client's own limits: every clause refuses, by name, before anything is computed."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from secure_clove.algorithms.clove import Clove
+from secure_clove.algorithms.sealed_server import SealedServer
 from secure_clove.clustering.embedding import Embedding
+from secure_clove.engine.messages import Charter, Current
 from secure_clove.engine.plan import Config, planned
 from secure_clove.engine.policy import Policy
+from secure_clove.engine.ports import Carrier
 from secure_clove.engine.terms import PrivacyPlan
 from secure_clove.errors import BudgetExceededError, ConfigError, PolicyRefusedError
 from secure_clove.foundation.codec import decode, encode
-from secure_clove.foundation.ids import FederationId
+from secure_clove.foundation.ids import Digest, FederationId
+from secure_clove.foundation.trees import Vector
 from secure_clove.privacy.accounting import totals
-from tests.engine.builders import CLIPPED, FORMS, LOUD, NAME, RELATIVE, Toy, config
+from tests.engine.builders import CLIPPED, FORMS, LOUD, NAME, RELATIVE, Toy, ToyTrainer, config
+
+
+class Counting(ToyTrainer):
+    """Counts how often its data are touched."""
+
+    touched = 0
+
+    def losses(self, models: Vector) -> Vector:
+        self.touched += 1
+        return super().losses(models)
+
+
+@dataclass
+class Recording:
+    """A carrier that keeps what a client sends."""
+
+    inner: Carrier
+    sent: list[str]
+
+    def charter(self) -> Charter:
+        return self.inner.charter()
+
+    def current(self) -> Current | None:
+        return self.inner.current()
+
+    def artefact(self, content: Digest) -> bytes:
+        return self.inner.artefact(content)
+
+    def fetch(self, sid: str, resource: str) -> bytes | None:
+        return self.inner.fetch(sid, resource)
+
+    def put(self, sid: str, step: str, body: bytes) -> None:
+        self.sent.append(step)
+        self.inner.put(sid, step, body)
+
+
+def watched(policy: Policy, **changes: Any) -> tuple[Toy, list[str]]:
+    """Return a federation that counts every touch of data, and what all clients have sent."""
+    sent: list[str] = []
+    toy = Toy(policy=policy, changes=changes, wrap=lambda _, carrier: Recording(carrier, sent))
+    toy.trainers = {name: Counting(old.points) for name, old in toy.trainers.items()}
+    toy.start()
+    return toy, sent
+
+
+def done(toy: Toy) -> tuple[int, int]:
+    """Return how often data were touched and how many releases were charged."""
+    trainers = [t for t in toy.trainers.values() if isinstance(t, Counting)]
+    touched = sum(t.touched + t.trainings for t in trainers)
+    return touched, sum(len(journal.entries()) for journal in toy.journals.values())
 
 
 def refused(clause: str, *, policy: Policy, **changes: Any) -> None:
-    toy = Toy(policy=policy, changes={"privacy": LOUD} | changes)
-    toy.start()
+    toy, sent = watched(policy, **({"privacy": LOUD} | changes))
     with pytest.raises(PolicyRefusedError) as caught:
         toy.run()
     assert caught.value.clause == clause
-    assert all(trainer.trainings == 0 for trainer in toy.trainers.values())
-    assert all(journal.entries() == () for journal in toy.journals.values())
+    assert f"'{clause}'" in str(caught.value)
+    assert (done(toy), sent) == ((0, 0), [])
 
 
 def test_a_federation_that_may_cost_more_than_the_policy_allows_is_refused() -> None:
@@ -112,6 +166,60 @@ def test_a_sum_only_policy_lets_algorithms_pass_that_need_only_sums(algorithm: s
     assert len(toy.coordinator.reports(NAME)) == 1
 
 
+SEALED: dict[str, Any] = {"algorithm": "sealed-clove", "options": {"membership": "visible"}}
+
+
+def test_clustering_in_the_clear_is_refused_by_a_policy_of_sealed_vectors() -> None:
+    refused("visibility", policy=Policy(max_epsilon=99.0, visibility="sealed"))
+
+
+@pytest.mark.parametrize("changes", [SEALED, {"algorithm": "fedavg"}, {"algorithm": "ifca"}])
+def test_a_policy_of_sealed_vectors_lets_sums_and_cluster_numbers_pass(
+    changes: dict[str, Any],
+) -> None:
+    policy = Policy(max_epsilon=99.0, visibility="sealed")
+    toy = Toy(policy=policy, changes={"privacy": LOUD, "rounds": 1} | changes)
+    toy.start()
+    toy.run()
+    assert len(toy.coordinator.reports(NAME)) == 1
+
+
+def test_membership_that_shows_is_refused_by_a_sum_only_policy() -> None:
+    refused("sum_only", policy=Policy(max_epsilon=99.0, sum_only=True), **SEALED)
+
+
+def test_more_rounds_than_allowed_are_refused() -> None:
+    refused("max_rounds", policy=Policy(max_epsilon=99.0, max_rounds=3))
+
+
+def test_as_many_rounds_as_allowed_pass() -> None:
+    toy, _ = watched(Policy(max_epsilon=99.0, max_rounds=1), privacy=LOUD, rounds=1)
+    toy.run()
+    assert len(toy.coordinator.reports(NAME)) == 1
+
+
+@pytest.mark.parametrize("changes", [{}, SEALED], ids=["noised", "sealed"])
+def test_more_embeddings_than_the_signed_configuration_speaks_of_are_refused(
+    changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a coordinator that never ends the clustering, and a policy with epsilon to spare."""
+    join = SealedServer.join
+    monkeypatch.setattr(Clove, "_settled", lambda self, state: state)
+    monkeypatch.setattr(SealedServer, "join", lambda *args: replace(join(*args), is_settled=False))
+    options = {**changes.get("options", {}), "clustering_rounds": 1, "stable_rounds": 9}
+    settings = {"privacy": LOUD} | changes | {"options": options}
+    toy, sent = watched(Policy(max_epsilon=99.0), **settings)
+    with pytest.raises(PolicyRefusedError, match="answered 1 times") as caught:
+        toy.run()
+    assert caught.value.clause == "at_most"
+    for name, participant in toy.participants.items():
+        charged = [entry.release.name for entry in toy.journals[name].entries()]
+        assert charged.count("embedding") == 1
+        assert {mark.round for mark in toy.journals[name].marks(NAME)} == {1}
+        assert participant._answer is None or participant._answer.round == 1
+    assert sent.count("reply") == 12  # of the only clustering: its vectors, or where each belongs
+
+
 def test_another_architecture_is_refused() -> None:
     refused("architecture", policy=Policy(max_epsilon=99.0), architecture="plane")
 
@@ -157,6 +265,10 @@ def test_a_ledger_filled_elsewhere_refuses_before_computing() -> None:
         {"federation_key": "xyz"},
         {"federation_key": "ab"},
         {"embeddings": ("magic",)},
+        {"max_epsilon": -1.0},
+        {"delta": float("nan")},
+        {"max_rounds": 0},
+        {"visibility": "hidden"},
     ],
 )
 def test_a_policy_that_promises_nothing_cannot_be_made(bad: dict[str, Any]) -> None:

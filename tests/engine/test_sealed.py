@@ -106,7 +106,7 @@ def test_a_client_that_restarts_after_the_moments_answers_from_the_same_vector()
     assert toy.journals[name].marks(NAME)[1].exchange == "sketch"
 
 
-def test_a_federation_cannot_promise_to_protect_whole_clients_yet() -> None:
+def test_noise_for_whole_clients_is_refused_where_only_the_clustering_would_have_it() -> None:
     options = {"membership": "hidden", "client_noise": 2.0}
-    with pytest.raises(ConfigError, match="no ledger accounts for whole clients"):
+    with pytest.raises(ConfigError, match="only where all of their replies have it"):
         Toy(changes={**HIDDEN, "options": options})

@@ -1,9 +1,11 @@
-"""One thread: torch's own threads fight over cores that other tests need."""
+"""One thread, since torch's own fight over cores that others need; no memory of warnings."""
 
 from collections.abc import Iterator
 
 import pytest
 import torch
+
+from secure_clove.learn.normalisation import tell
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -12,3 +14,8 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _warned_of_nothing() -> None:
+    tell.cache_clear()

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from secure_clove.errors import ConfigError, DataError
+from secure_clove.errors import ConfigError
 from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.learn.architectures import ARCHITECTURES, build_model
 from secure_clove.learn.learner import TorchLearner
-from secure_clove.learn.models import flat, parameter_count
+from secure_clove.learn.models import architecture, flat, parameter_count
+from secure_clove.learn.normalisation import ReplacedLayerWarning
 from secure_clove.learn.sgd import TrainingSpec
 from secure_clove.learn.tasks import Loss, TorchTask
 
@@ -142,9 +143,10 @@ def test_an_architecture_without_batch_norm_trains_privately(name: str) -> None:
     assert np.mean(trained != start) > 0.99
 
 
-def test_batch_norm_in_private_is_refused_with_the_cure() -> None:
-    with pytest.raises(DataError, match="use GroupNorm instead"):
-        TorchLearner(task(BATCH_NORM), TrainingSpec(learning_rate=0.1, clip=1.0))
+def test_batch_norm_in_private_becomes_the_twin_with_groupnorm() -> None:
+    with pytest.warns(ReplacedLayerWarning, match="4 in the model became GroupNorm"):
+        made = TorchLearner(task(BATCH_NORM), TrainingSpec(learning_rate=0.1, clip=1.0))
+    assert made.architecture == architecture(build_model("deep-cnn-groupnorm"))
 
 
 # ---- what an architecture promises of its inputs

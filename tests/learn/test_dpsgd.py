@@ -1,7 +1,7 @@
 """What one example can change is bounded, and the noise is what the multiplier says."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -13,11 +13,12 @@ from opacus.optimizers import DPOptimizer
 from scipy.stats import chi2
 from torch import Tensor, nn
 
-from secure_clove.errors import ConfigError, DataError
+from secure_clove.errors import ConfigError
 from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.foundation.trees import Vector
 from secure_clove.learn import dpsgd
-from secure_clove.learn.dpsgd import GridOptimizer, gathering, sampled
+from secure_clove.learn.dpsgd import PrivateGradient, whole_rows
+from secure_clove.learn.executions import Execution
 from secure_clove.learn.models import MakeModel, load_flat, parameter_count
 from secure_clove.learn.sgd import LocalSgd, TrainingSpec
 from secure_clove.learn.tasks import Examples
@@ -35,32 +36,14 @@ from tests.learn.builders import (
 CLIP = 0.7
 
 
-def summed(module: nn.Module) -> Vector:
-    parts = [p.grad.flatten() for p in module.parameters() if p.grad is not None]
-    vector: Vector = torch.cat(parts).numpy()
-    return vector
-
-
-def gradient(
-    x: Tensor, y: Tensor, *, model: MakeModel = make_network, noise: float = 0.0
-) -> Vector:
-    """The clipped, gridded and noised sum over (x, y), before any division."""
+def gradient(x: Tensor, y: Tensor, *, model: MakeModel = make_network) -> Vector:
+    """The clipped and gridded sum over (x, y)."""
     module = model().double()
     load_flat(module, weights(model))
-    wrapped = sampled(module)
-    optimizer = GridOptimizer(
-        torch.optim.SGD(module.parameters(), lr=1.0),
-        clip=CLIP,
-        grid=gradient_grid(CLIP, parameter_count(module)),
-        noise_multiplier=noise,
-        expected_batch=1,
-        entropy=SimulatedEntropy(3),
-    )
-    with gathering(wrapped):
-        scores = wrapped(x.double())
-        torch.autograd.backward(nn.functional.cross_entropy(scores, y, reduction="sum"))
-    optimizer.step()
-    return summed(module)
+    private = PrivateGradient(module, "cross_entropy", clip=CLIP, noise_multiplier=1.0)
+    total = private.sum(x.double(), y, grid=private.grid, execution=Execution.SEQUENTIAL)
+    vector: Vector = total.double().numpy() * private.grid.step
+    return vector
 
 
 @settings(deadline=None, max_examples=40)
@@ -89,8 +72,28 @@ def test_a_huge_gradient_is_clipped_to_the_clipping_norm() -> None:
 
 def test_sums_lie_on_the_grid() -> None:
     step = gradient_grid(CLIP, parameter_count(make_network())).step
-    in_steps = gradient(*examples(9), noise=1.3) / step
-    np.testing.assert_allclose(in_steps, np.rint(in_steps), atol=1e-9)
+    in_steps = gradient(*examples(9)) / step
+    np.testing.assert_array_equal(in_steps, np.rint(in_steps))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    power=st.integers(-60, 120), width=st.sampled_from([1, 7, 650, 5142]), seed=st.integers(0, 99)
+)
+def test_a_row_is_never_longer_than_the_sensitivity(power: int, width: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    grid = gradient_grid(CLIP, width)
+    for row in (rng.normal(size=width), rng.choice([-1.0, 1.0], width), np.eye(1, width)[0]):
+        rows = torch.from_numpy((2.0**power * row).astype(np.float32)).double()[None]
+        found = whole_rows(rows, clip=CLIP, grid=grid)[0]
+        squared = sum(int(number) ** 2 for number in found.tolist())
+        assert Fraction(squared) <= Fraction(grid.sensitivity) ** 2
+
+
+def test_rounding_is_all_that_can_exceed_the_clipping_norm() -> None:
+    grid = gradient_grid(CLIP, 4)
+    rows = torch.tensor([[CLIP * 1e9, 0.0, 0.0, 0.0]], dtype=torch.float64)
+    assert int(whole_rows(rows, clip=CLIP, grid=grid).abs().max()) <= CLIP / grid.step + 0.5
 
 
 def test_a_gradient_that_is_not_finite_counts_as_zero() -> None:
@@ -98,6 +101,20 @@ def test_a_gradient_that_is_not_finite_counts_as_zero() -> None:
     bad = torch.full((1, FEATURES), torch.inf)
     with_bad = gradient(torch.cat([x, bad]), torch.cat([y, y[:1]]), model=make_linear)
     np.testing.assert_array_equal(with_bad, gradient(x, y, model=make_linear))
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf, 1e200])
+def test_a_row_that_has_no_finite_norm_becomes_zeros_and_no_other_row(bad: float) -> None:
+    rows = torch.full((3, 4), 0.1, dtype=torch.float64)
+    rows[1, 2] = bad
+    found = whole_rows(rows, clip=CLIP, grid=gradient_grid(CLIP, 4))
+    assert not found[1].any()
+    assert found[[0, 2]].all()
+
+
+def test_a_gradient_of_zeros_stays_zeros() -> None:
+    rows = torch.zeros((2, 4), dtype=torch.float64)
+    assert not whole_rows(rows, clip=CLIP, grid=gradient_grid(CLIP, 4)).any()
 
 
 @pytest.mark.parametrize("dimension", [1, 650, 4096, 5142, 10**6])
@@ -126,6 +143,12 @@ def test_the_noise_has_the_stated_variance(multiplier: float) -> None:
     total = float(np.sum((np.concatenate(drawn) / sigma) ** 2))
     low, high = chi2.ppf(1e-6, df=30 * 650), chi2.ppf(1 - 1e-6, df=30 * 650)
     assert low < total < high
+
+
+def summed(module: nn.Module) -> Vector:
+    parts = [p.grad.flatten() for p in module.parameters() if p.grad is not None]
+    vector: Vector = torch.cat(parts).numpy()
+    return vector
 
 
 def opacus_sum(x: Tensor, y: Tensor) -> Vector:
@@ -173,80 +196,26 @@ def test_an_empty_batch_is_a_step_of_pure_noise() -> None:
     assert 0.3 < np.std(moved) * 5e-6 / (grid.sensitivity * grid.step) < 2
 
 
-def test_a_batch_in_many_parts_takes_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = TrainingSpec(learning_rate=0.5, steps=2, clip=CLIP, noise_multiplier=1.0)
+@pytest.mark.parametrize("cells", ["CELLS", "BLOCK"])
+def test_a_batch_in_many_parts_takes_one_step(cells: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = TrainingSpec(learning_rate=0.5, steps=1, clip=CLIP, noise_multiplier=1.0)
     whole = learner(spec, model=make_network).train(weights(make_network), SimulatedEntropy(0))
-    monkeypatch.setattr(dpsgd, "CELLS", 7 * len(whole))
+    monkeypatch.setattr(dpsgd, cells, 7 * len(whole))
     parts = learner(spec, model=make_network).train(weights(make_network), SimulatedEntropy(0))
-    np.testing.assert_allclose(parts, whole, atol=2 * gradient_grid(CLIP, len(whole)).step)
+    np.testing.assert_allclose(parts, whole, atol=gradient_grid(CLIP, len(whole)).step)
 
 
-class Counted(nn.Linear):
-    """A layer with a whole-number buffer, which Opacus does not support."""
-
-    def __init__(self) -> None:
-        super().__init__(FEATURES, CLASSES)
-        self.register_buffer("seen", torch.tensor(0))
-
-
-class Shifted(nn.Module):
-    """A layer with a floating-point buffer."""
-
-    mean: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(FEATURES, CLASSES)
-        self.register_buffer("mean", torch.zeros(FEATURES))
-
-    def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = self.layer(x - self.mean)
-        return scores
+def test_noises_of_many_steps_are_drawn_together_and_all_differ() -> None:
+    private = PrivateGradient(make_network(), "cross_entropy", clip=CLIP, noise_multiplier=1.0)
+    entropy = SimulatedEntropy(0)
+    found = torch.stack(list(private.noise(5, entropy, grid=private.grid)))
+    assert len({tuple(row.tolist()) for row in found}) == 5
 
 
-class Idle(nn.Module):
-    """A model with a layer that it never uses."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer, self.idle = nn.Linear(FEATURES, CLASSES), nn.Linear(2, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = self.layer(x)
-        return scores
-
-
-def batch_norm(*, affine: bool) -> nn.Module:
-    norm = nn.BatchNorm1d(FEATURES, affine=affine, track_running_stats=affine)
-    return nn.Sequential(norm, nn.Linear(FEATURES, CLASSES))
-
-
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
-        (lambda: batch_norm(affine=True), "use GroupNorm instead"),
-        (lambda: batch_norm(affine=False), "use GroupNorm instead"),
-        (Shifted, "leave without noise"),
-        (Counted, "Opacus cannot"),
-        (
-            lambda: nn.Sequential(
-                nn.Unflatten(1, (1, FEATURES)),
-                nn.LSTM(FEATURES, CLASSES, batch_first=True),
-            ),
-            "Opacus cannot",
-        ),
-    ],
-)
-def test_a_model_that_cannot_be_private_is_refused(
-    model: Callable[[], nn.Module], words: str
-) -> None:
-    with pytest.raises(DataError, match=words):
-        sampled(model())
-
-
-def test_a_trainable_layer_that_is_never_used_is_refused() -> None:
-    with pytest.raises(DataError, match="use it in forward"):
-        learner(PRIVATE, model=Idle).train(weights(Idle), SimulatedEntropy(0))
+def test_noises_beyond_a_block_are_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    private = PrivateGradient(make_network(), "cross_entropy", clip=CLIP, noise_multiplier=1.0)
+    monkeypatch.setattr(dpsgd, "BLOCK", 2 * parameter_count(make_network()))
+    assert len(list(private.noise(5, SimulatedEntropy(0), grid=private.grid))) == 5
 
 
 def gradient_step(seed: int, *, share: float, spec: TrainingSpec = PRIVATE) -> Vector:

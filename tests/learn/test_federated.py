@@ -1,6 +1,7 @@
 """What the training of this folder comes to when a whole federation uses it."""
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -10,14 +11,19 @@ from secure_clove.foundation.seeds import SimulatedEntropy, stream
 from secure_clove.foundation.trees import Vector
 from secure_clove.learn.architectures import Autoencoder
 from secure_clove.learn.learner import TorchLearner
-from secure_clove.learn.models import load_flat
+from secure_clove.learn.models import architecture, load_flat
+from secure_clove.learn.normalisation import ReplacedLayerWarning, private_model
 from secure_clove.learn.tasks import TorchTask
-from secure_clove.sdk.config import Settings, TrainingSettings
+from secure_clove.sdk.config import PrivacySettings, Settings, TrainingSettings, plan
 from secure_clove.sdk.simulate import simulate
 from tests.builders import names
-from tests.learn.builders import FEATURES, examples, make_batch_norm
+from tests.learn.builders import CLASSES, FEATURES, examples, make_batch_norm
 
 QUANTISED = 2.0**-15
+
+
+def make_group_norm() -> nn.Module:
+    return nn.Sequential(nn.GroupNorm(1, FEATURES), nn.Linear(FEATURES, CLASSES))
 
 
 def test_running_statistics_become_those_of_all_examples_together() -> None:
@@ -40,6 +46,53 @@ def test_running_statistics_become_those_of_all_examples_together() -> None:
         module.state_dict()["0.running_mean"], 0.1 * together.mean(0), atol=QUANTISED
     )
     assert (module.state_dict()["0.running_var"] > 0).all()
+
+
+def private(rounds: int = 1) -> Settings:
+    return Settings(
+        clusters=2,
+        rounds=rounds,
+        max_examples=20,
+        training=TrainingSettings(learning_rate=0.1, steps=2),
+        privacy=PrivacySettings(epsilon_total=8.0, epsilon_embedding=2.0),
+    )
+
+
+def test_a_private_federation_trains_groupnorm_where_its_model_has_batch_norm() -> None:
+    tasks = {
+        client: TorchTask(model=make_batch_norm, train=examples(20, seed=k), test=examples(4))
+        for k, client in enumerate(names(4))
+    }
+    with pytest.warns(ReplacedLayerWarning, match="BatchNorm mixes"):
+        result = simulate(private(), tasks, noise=SimulatedEntropy(0))
+    expected = private_model(make_batch_norm)()
+    assert result.config.architecture == architecture(expected)
+    for client in result.clients.values():
+        assert client.model is not None
+        assert client.accuracy is not None
+        load_flat(expected, client.model)
+
+
+def test_a_federation_with_groupnorm_is_the_one_with_batch_norm_replaced() -> None:
+    with pytest.warns(ReplacedLayerWarning, match="BatchNorm mixes"):
+        replaced, models = plan(private(), make_batch_norm)
+    config, same_models = plan(private(), make_group_norm)
+    assert (replaced, models) == (config, same_models)
+
+
+def test_where_whole_clients_are_hidden_batch_norm_stays_on_both_sides() -> None:
+    hiding = PrivacySettings(unit="client", noise="distributed", epsilon_total=8.0)
+    settings = private().model_copy(update={"privacy": hiding, "algorithm": "fedavg"})
+    config, _ = plan(settings, make_batch_norm)
+    made = TorchLearner.of(
+        TorchTask(model=make_batch_norm, train=examples(20), test=examples(4)), config
+    )
+    assert config.architecture == made.architecture == architecture(make_batch_norm())
+
+
+def test_without_privacy_the_architecture_keeps_its_batch_norm() -> None:
+    config, _ = plan(private().model_copy(update={"privacy": None}), make_batch_norm)
+    assert config.architecture == architecture(make_batch_norm())
 
 
 # ---- without labels

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate, chain, cycle
 
 import pytest
+import torch
 from torch import Tensor, nn
 
 from secure_clove.errors import ConfigError
@@ -14,9 +15,28 @@ from secure_clove.learn.models import MakeModel, initial
 from secure_clove.learn.probe import faster, probe
 from secure_clove.learn.resident import Resident
 from secure_clove.learn.sgd import TrainingSpec
-from tests.learn.builders import CLASSES, FEATURES, make_batch_norm, make_network, task, weights
+from secure_clove.learn.tasks import TorchTask
+from tests.learn.builders import (
+    CLASSES,
+    FEATURES,
+    make_batch_norm,
+    make_dropout,
+    make_network,
+    task,
+    weights,
+)
 
 SPEC = TrainingSpec(learning_rate=0.1, epochs=1, batch_size=8)
+PRIVATE = TrainingSpec(learning_rate=0.1, clip=1.0, noise_multiplier=1.0)
+
+
+def make_padded() -> nn.Module:
+    return nn.Sequential(nn.Embedding(5, 4, padding_idx=0), nn.Flatten(), nn.Linear(8, CLASSES))
+
+
+def padded_task() -> TorchTask:
+    tokens, labels = torch.tensor([[1, 0], [2, 3], [4, 0]]), torch.tensor([0, 1, 2])
+    return TorchTask(model=make_padded, train=(tokens, labels), test=(tokens, labels))
 
 
 def ticking(in_turn: float, at_once: float) -> Callable[[], float]:
@@ -74,18 +94,38 @@ def test_a_layer_that_cannot_be_stacked_is_sequential() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "spec"),
+    ("model", "spec", "gradients"),
     [
-        (make_batch_norm, SPEC),
-        (make_network, TrainingSpec(learning_rate=0.1)),
-        (make_network, TrainingSpec(learning_rate=0.1, clip=1.0)),
+        (make_batch_norm, SPEC, Execution.SEQUENTIAL),
+        (make_network, TrainingSpec(learning_rate=0.1), Execution.SEQUENTIAL),
+        (make_network, PRIVATE, Execution.VMAP),
     ],
 )
 def test_training_that_cannot_be_stacked_is_sequential_and_losses_are_still_measured(
-    model: MakeModel, spec: TrainingSpec
+    model: MakeModel, spec: TrainingSpec, gradients: Execution
 ) -> None:
     found = probe(clients(model, spec), initial(model, 2, seed=0), ENTROPIES, clock=ticking(2, 1))
-    assert found == Executions(losses=Execution.VMAP)
+    assert found == Executions(losses=Execution.VMAP, gradients=gradients)
+
+
+@pytest.mark.parametrize("model", [make_network, make_dropout, make_padded])
+def test_gradients_are_taken_at_once_only_if_that_is_faster_and_changes_nothing(
+    model: MakeModel,
+) -> None:
+    made = [TorchLearner(padded_task() if model is make_padded else task(model=model), PRIVATE)]
+    models = initial(model, 2, seed=0)
+    slower = probe(made, models, ENTROPIES[:1], clock=ticking(1, 2))
+    faster_ = probe(made, models, ENTROPIES[:1], clock=ticking(2, 1))
+    assert slower.gradients is Execution.SEQUENTIAL
+    expected = Execution.VMAP if model is make_network else Execution.SEQUENTIAL
+    assert faster_.gradients is expected
+
+
+def test_a_learner_computes_gradients_as_its_resident_was_told() -> None:
+    made, start = clients(make_network, PRIVATE)[0], weights(make_network)
+    told = made.resident.train(start, made.training, SimulatedEntropy(0), gradients=Execution.VMAP)
+    made.resident.executions = Executions(gradients=Execution.VMAP)
+    assert (made.train(start, SimulatedEntropy(0)) == told).all()
 
 
 def test_the_real_clock_gives_one_of_both() -> None:

@@ -126,9 +126,13 @@ def test_a_client_whose_examples_do_not_fit_is_refused() -> None:
         TorchLearner(made, PLAIN, resident=Resident(make_linear, PLAIN))
 
 
-def test_a_module_that_mixes_examples_cannot_be_private() -> None:
+def test_a_batch_norm_that_no_groups_can_replace_cannot_be_private() -> None:
     with pytest.raises(DataError, match="use GroupNorm instead"):
-        Resident(lambda: nn.BatchNorm1d(FEATURES), PRIVATE)
+        Resident(lambda: nn.BatchNorm1d(1), PRIVATE)
+
+
+def test_a_resident_without_privacy_keeps_its_batch_norm() -> None:
+    assert isinstance(Resident(lambda: nn.BatchNorm1d(FEATURES), PLAIN).module, nn.BatchNorm1d)
 
 
 # ---- scores

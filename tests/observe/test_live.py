@@ -61,6 +61,11 @@ def test_a_line_without_a_budget_names_none() -> None:
     assert "epsilon 0.31 (" in text
 
 
+def test_a_line_says_how_far_the_signals_stood_out_of_the_noise() -> None:
+    text = shown([make_round(1, snr_embedding=None)], is_terminal=False)
+    assert "signal to noise embedding —, update 12.0 ·" in text
+
+
 def test_a_line_counts_clients_without_the_dropouts() -> None:
     assert "clients 3/4" in shown([make_round(1)], is_terminal=False)
 

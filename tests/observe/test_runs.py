@@ -51,6 +51,14 @@ def test_every_round_is_readable_as_soon_as_it_is_written(tmp_path: Path) -> Non
     assert len(read_rounds(tmp_path / METRICS)) == 1
 
 
+def test_rounds_from_before_signal_to_noise_was_measured_are_read(tmp_path: Path) -> None:
+    told = msgspec.to_builtins(make_round())
+    old = {name: value for name, value in told.items() if not name.startswith("snr_")}
+    (tmp_path / METRICS).write_bytes(msgspec.json.encode(old) + b"\n")
+    (record,) = read_rounds(tmp_path / METRICS)
+    assert (record.snr_embedding, record.snr_update, record.snr_metrics) == (None, None, None)
+
+
 def test_numbers_of_numpy_are_written_as_plain_numbers(tmp_path: Path) -> None:
     RunWriter(tmp_path).append(make_round(ari=np.float64(0.25), clusters={"0": np.int64(4)}))
     assert read_rounds(tmp_path / METRICS)[0].clusters == {"0": 4}
@@ -178,6 +186,7 @@ def test_numbers_that_json_cannot_hold_are_refused_inside_audits() -> None:
         ("accuracy", -0.1),
         ("stable_share", 2.0),
         ("epsilon_total", -1.0),
+        ("snr_update", -1.0),
         ("bytes_up", -1),
         ("schema_version", 2),
     ],

@@ -12,6 +12,7 @@ from secure_clove.observe.wording import (
     epsilon,
     percent,
     printable,
+    ratio,
     score,
     small,
     volume,
@@ -55,8 +56,16 @@ def test_epsilon_has_as_many_digits_as_mean_something(value: float | None, shown
     assert epsilon(value) == shown
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0, "0.00"), (0.314, "0.31"), (9.996, "10.0"), (31.42, "31.4"), (314.2, "314")],
+)
+def test_a_ratio_has_three_digits_at_most(value: float, shown: str) -> None:
+    assert ratio(value) == shown
+
+
 def test_what_is_unknown_is_a_dash() -> None:
-    assert score(None) == percent(None) == "—"
+    assert score(None) == percent(None) == ratio(None) == "—"
 
 
 def test_a_score_that_rounds_to_zero_has_no_sign() -> None:

@@ -22,11 +22,18 @@ from secure_clove.studies.plots import (
     audit_bars,
     bytes_by_round,
     epsilon_by_round,
+    signal_by_round,
 )
 from tests.observe.builders import make_audit, make_round
 
 Plot = Callable[[Sequence[RoundRecord]], str]
-BY_ROUND: tuple[Plot, ...] = (ari_by_round, accuracy_by_round, epsilon_by_round, bytes_by_round)
+BY_ROUND: tuple[Plot, ...] = (
+    ari_by_round,
+    accuracy_by_round,
+    epsilon_by_round,
+    signal_by_round,
+    bytes_by_round,
+)
 UNKNOWN = {
     "ari": None,
     "agreement": None,
@@ -36,6 +43,9 @@ UNKNOWN = {
     "epsilon_update": None,
     "epsilon_metrics": None,
     "epsilon_total": None,
+    "snr_embedding": None,
+    "snr_update": None,
+    "snr_metrics": None,
 }
 
 
@@ -72,6 +82,11 @@ def test_an_index_that_is_known_at_the_end_alone_was_not_reached_there() -> None
 
 def test_the_budget_is_drawn() -> None:
     assert "budget 4" in words(epsilon_by_round([make_round(1)], budget=4.0))
+
+
+def test_what_the_last_signals_were_is_said() -> None:
+    records = [make_round(1, snr_update=3.0), make_round(2, snr_embedding=None, snr_update=0.0)]
+    assert "At last: clustering 2.50, model updates 0.00." in words(signal_by_round(records))
 
 
 def test_every_client_has_a_bar_that_names_it() -> None:

@@ -24,6 +24,9 @@ def reported(number: int, assignment: Mapping[ClientId, int]) -> RoundReport:
         epsilon_metrics=None,
         epsilon_total=None,
         delta=1e-5,
+        snr_embedding=2.0,
+        snr_update=None,
+        snr_metrics=9.0,
         cohort=4,
         dropouts=(),
         aborted_attempts=0,
@@ -73,6 +76,11 @@ def test_the_accuracy_of_a_round_is_measured_in_the_next() -> None:
     assert recorder.complete(is_over=False) == []
     recorder.report(reported(2, {}), (2, 2))
     assert [record.accuracy for record in recorder.complete(is_over=False)] == [0.5]
+
+
+def test_signal_to_noise_is_that_of_the_report() -> None:
+    (record,) = recorded({})
+    assert (record.snr_embedding, record.snr_update, record.snr_metrics) == (2.0, None, 9.0)
 
 
 def test_traffic_is_told_by_round() -> None:

@@ -183,7 +183,7 @@ def test_sizes_that_are_not_known_are_a_dash(tmp_path: Path) -> None:
         settings=HIDDEN,
     )
     row = path.read_text(encoding="utf-8").split('<th scope="row">1</th>')[1].split("</tr>")[0]
-    assert row.split("<td")[8] == ">—</td>"
+    assert row.split("<td")[9] == ">—</td>"
 
 
 def test_settings_are_listed_with_their_path(ordinary: str) -> None:
@@ -232,6 +232,11 @@ def test_a_very_long_run_shows_its_last_rounds_and_says_where_the_others_are(
     text = report(tmp_path, rounds=MOST_ROWS + 7)
     assert "The first 7 rounds are in metrics.jsonl." in text
     assert text.count('<th scope="row">') == MOST_ROWS
+
+
+def test_every_round_tells_the_signal_to_noise_of_its_releases(ordinary: str) -> None:
+    assert "<td>2.50 · 4.00 · —</td>" in ordinary
+    assert 'aria-labelledby="signal-title signal-desc"' in ordinary
 
 
 def test_a_run_without_rounds_audit_or_map_has_a_report(tmp_path: Path) -> None:

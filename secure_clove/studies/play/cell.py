@@ -16,6 +16,7 @@ from secure_clove.engine.terms import NoiseMode, PrivacyPlan, TrainingPlan
 from secure_clove.errors import ConfigError
 from secure_clove.learn.architectures import build_model
 from secure_clove.learn.models import MakeModel
+from secure_clove.learn.normalisation import private_model
 from secure_clove.learn.presets import PRESETS, training_preset
 
 Target = Literal["classes", "input", "numbers"]
@@ -209,7 +210,8 @@ def noise_plan(setting: Setting) -> PrivacyPlan | None:
 
 def make_model(setting: Setting) -> MakeModel:
     """Return what makes the models of a setting."""
-    return partial(build_model, setting.model, *SIZES.get(setting.dataset, ()))
+    make = partial(build_model, setting.model, *SIZES.get(setting.dataset, ()))
+    return private_model(make) if setting.updates else make
 
 
 def training_plan(cell: Cell) -> TrainingPlan:

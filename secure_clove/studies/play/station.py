@@ -171,8 +171,9 @@ class Station:
             reply = exchange.toss(own, turn.coin) if exchange.toss else reply
             if any(part.client_sigma for part in exchange.parts):
                 noise = entropy.fork(self._place, turn.round, exchange.name, "client")
+                honest = honest_in_a_sum(turn.clients)
                 reply = protect(
-                    exchange.parts, reply, step=STEP, clients=turn.clients, entropy=noise
+                    exchange.parts, reply, step=lambda part: STEP, honest=honest, entropy=noise
                 )
         return own, reply
 
