@@ -31,6 +31,7 @@ from api.errors import STATUS
 from api.settings import Settings as ServerSettings
 from secure_clove import errors
 from secure_clove.algorithms.base import Reveal
+from secure_clove.algorithms.client_averaging import ClientFedAvg
 from secure_clove.algorithms.clove import Clove
 from secure_clove.algorithms.registry import surface
 from secure_clove.algorithms.sealed import SealedClove
@@ -50,6 +51,10 @@ from secure_clove.studies.play.result import Result
 from secure_clove.studies.sealed.page import sealed_page
 from secure_clove.studies.theory.page import theory_page
 from secure_clove.studies.theory.results import read_theory
+from secure_clove.studies.tradeoff.figure import draw as tradeoff_figure
+from secure_clove.studies.tradeoff.measured import measured
+from secure_clove.studies.tradeoff.page import tradeoff_page
+from secure_clove.studies.tradeoff.plans import PLANS
 from threat_models.__main__ import app as audit_cli
 from threat_models.suite import ATTACKS
 
@@ -58,6 +63,8 @@ RECORDED = ROOT / "docs" / "data" / "demo-summary.json"
 SEEDS = ROOT / "docs" / "data" / "seeds.jsonl"
 PAPER = ROOT / "docs" / "data" / "paper.jsonl"
 SEALED = ROOT / "docs" / "data" / "sealed.jsonl"
+TRADEOFF = ROOT / "docs" / "data" / "tradeoff.jsonl"
+IMAGES = ROOT / "docs" / "images"
 THEORY = ROOT / "docs" / "data" / "theory.json"
 BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 Row = Sequence[str]
@@ -70,6 +77,7 @@ def main() -> int:
     parser.add_argument("--run", type=Path, help="folder of a finished run to keep and to show")
     parser.add_argument("--paper", type=Path, help="folder of a study to keep and to show")
     parser.add_argument("--sealed", type=Path, help="folder of the sealed study, likewise")
+    parser.add_argument("--tradeoff", type=Path, help="folder of the trade-off study, likewise")
     asked = parser.parse_args()
     if asked.run is not None:
         RECORDED.parent.mkdir(exist_ok=True)
@@ -78,6 +86,8 @@ def main() -> int:
         keep_study(asked.paper)
     if asked.sealed is not None:
         keep_results(SEALED, asked.sealed)
+    if asked.tradeoff is not None:
+        keep_tradeoff(asked.tradeoff)
     made: dict[str, str] = {}
     stale = [page for page in pages() if not _is_fresh(page, made)]
     for page in stale:
@@ -95,6 +105,15 @@ def keep_study(folder: Path) -> None:
             drawn(name).write_text(figures.draw(sheet, results))
 
 
+def keep_tradeoff(folder: Path) -> None:
+    """Keep the results of the trade-off study, likewise."""
+    results = keep_results(TRADEOFF, folder)
+    for plan, points in PLANS.items():
+        if measured(points(), results):
+            figure = tradeoff_figure(plan, points(), results)
+            (IMAGES / f"tradeoff-{plan}.svg").write_text(figure)
+
+
 def keep_results(path: Path, folder: Path) -> list[Result]:
     """Keep the results in ``folder`` beside those at ``path``, and return them all."""
     results = {r.cell.name: r for r in (*read_results(path), *read_results(folder / RESULTS))}
@@ -109,7 +128,7 @@ def is_figure(name: str) -> bool:
 
 def drawn(name: str) -> Path:
     """Return where a figure is kept."""
-    return ROOT / "docs" / "images" / f"paper-{name.replace(' ', '-')}.svg"
+    return IMAGES / f"paper-{name.replace(' ', '-')}.svg"
 
 
 def pages() -> list[Path]:
@@ -420,6 +439,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "paper": paper,
     "theory": lambda: theory_page(read_theory(THEORY)),
     "sealed": lambda: sealed_page(read_results(SEALED)),
+    "tradeoff": lambda: tradeoff_page(read_results(TRADEOFF)),
     "surface": surface_table,
     "state-diagram": state_diagram,
     "architectures": architectures_table,
@@ -434,6 +454,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     ),
     "sealed-options": lambda: fields_table(
         SealedClove, skip=frozenset({"parameters", "clusters", "seed", "smallest"})
+    ),
+    "client-options": lambda: fields_table(
+        ClientFedAvg, skip=frozenset({"parameters", "client_noise"})
     ),
     "policy": lambda: fields_table(Policy),
     "server-settings": lambda: settings_table(ServerSettings),

@@ -93,6 +93,20 @@ def join(
     token: Annotated[str | None, typer.Option(help="One-time enrolment token.")] = None,
     delta: Annotated[float, typer.Option(help="At which ε is counted.")] = 1e-5,
     min_cohort: Annotated[int, typer.Option(help="Fewest clients in a sum.")] = 3,
+    max_rounds: Annotated[int | None, typer.Option(help="Most rounds; no limit but ε's.")] = None,
+    visibility: Annotated[
+        Literal["noised", "sealed"],
+        typer.Option(help="What a coordinator may see: noised vectors, or sums alone."),
+    ] = "noised",
+    sum_only: Annotated[
+        bool, typer.Option("--sum-only", help="Refuse sums, too, that tell of single replies.")
+    ] = False,
+    embedding: Annotated[
+        list[str] | None, typer.Option(help="Loss embeddings to answer with; all unless named.")
+    ] = None,
+    local_noise: Annotated[
+        bool, typer.Option("--local-noise", help="Refuse noise that clients share.")
+    ] = False,
     federation_key: Annotated[str | None, typer.Option(help="Public federation key, hex.")] = None,
     model: Annotated[Path | None, typer.Option(help="Takes the final model, safetensors.")] = None,
     one_at_a_time: Annotated[
@@ -112,6 +126,11 @@ def join(
             max_epsilon=max_epsilon,
             delta=delta,
             min_cohort=min_cohort,
+            max_rounds=max_rounds,
+            visibility=visibility,
+            sum_only=sum_only,
+            embeddings=tuple(embedding) if embedding else None,
+            local_noise=local_noise,
             federation_key=federation_key,
         )
         task = linear_task(data, classes)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,7 +22,13 @@ ledger = typer.Typer(no_args_is_help=True, help="The ledger in a client's journa
 privacy.add_typer(ledger, name="ledger")
 
 Delta = Annotated[float, typer.Option(help="At which ε is counted; below 1/n.")]
-Examples = Annotated[int | None, typer.Option(help="Training examples n of one client.")]
+Examples = Annotated[
+    int | None, typer.Option(help="Training examples n of one client; of whole clients, how many.")
+]
+Unit = Annotated[
+    Literal["example", "client"],
+    typer.Option(help="What is hidden: an example, or the whole client."),
+]
 Rounds = Annotated[int, typer.Option(help="Rounds in all.")]
 Embeddings = Annotated[
     int | None,
@@ -37,6 +43,7 @@ UpdateNoise = Annotated[float | None, typer.Option(help="Noise multiplier of a t
 MetricsNoise = Annotated[
     float | None, typer.Option(help="Noise multiplier of a round's held-out count.")
 ]
+UNITS = {"example": "any one example", "client": "any one client"}
 Journal = Annotated[Path, typer.Argument(help="A client's journal, SQLite.", metavar="PATH")]
 
 
@@ -51,6 +58,7 @@ def cost(
     rounds: Rounds = 1,
     delta: Delta = 1e-5,
     examples: Examples = None,
+    unit: Unit = "example",
     every: Annotated[
         int | None, typer.Option(help="Also print the ε after every so many rounds.")
     ] = None,
@@ -65,6 +73,7 @@ def cost(
             rounds=rounds,
             steps=steps,
             rate=rate,
+            unit=unit,
         )
         _print_cost("What the plan costs", schedule, delta, examples)
         if every is not None:
@@ -88,6 +97,7 @@ def calibrate(
     rounds: Rounds = 1,
     delta: Delta = 1e-5,
     examples: Examples = None,
+    unit: Unit = "example",
 ) -> None:
     """Print the least noise that keeps to a budget, and what it leaves of the signal."""
     from secure_clove.privacy.calibration import Budget, noise_for
@@ -98,7 +108,7 @@ def calibrate(
             delta=delta, total=epsilon, embedding=epsilon_embedding, metrics=epsilon_metrics
         )
         count = embeddings if embeddings is not None else int(epsilon_embedding is not None)
-        asked = Schedule(rounds=rounds, embeddings=count, steps=steps, rate=rate)
+        asked = Schedule(rounds=rounds, embeddings=count, steps=steps, rate=rate, unit=unit)
         _print_cost("Noise that keeps to the budget", noise_for(budget, asked), delta, examples)
 
 
@@ -116,6 +126,7 @@ def explain(
     rounds: Rounds = 1,
     delta: Delta = 1e-5,
     examples: Examples = None,
+    unit: Unit = "example",
 ) -> None:
     """Print in words what a plan promises, or what a client's ledger has come to."""
     from secure_clove.privacy.accounting import check_delta
@@ -143,6 +154,7 @@ def explain(
                 rounds=rounds,
                 steps=steps,
                 rate=rate,
+                unit=unit,
             )
             text = plan_statement(schedule, delta=delta)
     out.print(text, highlight=False, markup=False)
@@ -191,6 +203,7 @@ def _schedule(
     rounds: int,
     steps: int,
     rate: float,
+    unit: Literal["example", "client"],
 ) -> "Schedule":
     from secure_clove.privacy.events import Schedule
 
@@ -209,6 +222,7 @@ def _schedule(
         embedding=embedding,
         update=update,
         metrics=metrics,
+        unit=unit,
     )
 
 
@@ -236,11 +250,10 @@ def _print_cost(title: str, schedule: "Schedule", delta: float, examples: int | 
         table.add_row(release.name, f"{release.multiplier:.4g}", _times(release), *costs)
     table.add_row("total", "", "", _epsilon(spent.total), _epsilon(bound.total))
     out.print(table)
-    out.print(
-        f"At δ = {delta:g}, for any one example zeroed out. ε by privacy loss distributions; RDP "
-        "bounds it. Metrics are paid by held-out examples, so the total is the larger of the two.",
-        highlight=False,
-    )
+    others = " Metrics are paid by held-out examples, so the total is the larger of the two."
+    whom = UNITS[spent.unit] + " zeroed out. ε by privacy loss distributions; RDP bounds it."
+    end = others if spent.unit == "example" else ""
+    out.print(f"At δ = {delta:g}, for {whom}{end}", highlight=False)
     if examples is not None:
         _print_signal(schedule, examples)
 
@@ -250,7 +263,9 @@ def _print_signal(schedule: "Schedule", examples: int) -> None:
 
     signal = {
         "embedding": "in each number of a vector no longer than 1",
-        "update": "in each number of a step's mean gradient, no longer than 1, in units of clip",
+        "update": "in each number of a step's mean gradient, no longer than 1, in units of clip"
+        if schedule.unit == "example"
+        else "in each number of the mean update of the clients, in units of its norm",
         "metrics": "hits in a round's count",
     }
     out.print(f"Standard deviation of the noise at n = {examples}:", highlight=False)
@@ -276,22 +291,22 @@ def _print_entries(entries: "Iterable[Entry]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    heads = ("entry", "federation", "round", "phase", "attempt", "release", "noise", "times")
-    table = Table(*heads)
+    heads = ("entry", "federation", "round", "phase", "attempt", "release", "hides", "noise")
+    table = Table(*heads, "times")
     for found in entries:
         release = found.release
         where = (escape(found.federation), str(found.round), escape(found.phase))
-        what = (release.name, f"{release.multiplier:.4g}", _times(release))
+        what = (release.name, release.unit, f"{release.multiplier:.4g}", _times(release))
         table.add_row(str(found.sequence), *where, str(found.attempt), *what)
     out.print(table)
 
 
 def _print_totals(found: "Ledger") -> None:
-    names = ("embedding", "update", "metrics", "total")
-    spent = (f"{name} {part}" for name, part in zip(names, _parts(found.totals()), strict=True))
+    names, totals = ("embedding", "update", "metrics", "total"), found.totals()
+    spent = (f"{name} {part}" for name, part in zip(names, _parts(totals), strict=True))
     out.print(
         f"{len(found.entries)} entries, the chain holds. Head {found.head}\n"
-        f"Spent at δ = {found.delta:g}: ε of {', '.join(spent)}",
+        f"Spent at δ = {found.delta:g} for {UNITS[totals.unit]}: ε of {', '.join(spent)}",
         highlight=False,
         soft_wrap=True,
     )

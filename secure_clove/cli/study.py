@@ -272,7 +272,9 @@ def tradeoff(
         _print(TITLES[plan], heads, lines)
         path = folder / f"{plan}.svg"
         path.write_text(draw(plan, points, results))
-        out.print(f"{NOTES}\nThe figure: {path}", highlight=False, markup=False)
+        reasons = dict.fromkeys(result.reason for result in results if result.reason)
+        for note in (*reasons, NOTES, f"The figure: {path}"):
+            out.print(note, highlight=False, markup=False)
     if all(result.reason for result in results):
         raise typer.Exit(REFUSED)
 

@@ -77,6 +77,8 @@ class Schedule:
         embedding: Noise multiplier of each embedding; None releases none.
         update: Noise multiplier of each training step; None trains nothing.
         metrics: Noise multiplier of the one count of a round; None counts nothing.
+        unit: What is hidden. The whole client is hidden by one release a round: `update` is its
+            noise multiplier, and there is nothing else.
     """
 
     rounds: int = 1
@@ -86,6 +88,7 @@ class Schedule:
     embedding: float | None = None
     update: float | None = None
     metrics: float | None = None
+    unit: Unit = "example"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be played, and noise without a release to carry it."""
@@ -97,6 +100,12 @@ class Schedule:
         if self.embedding is not None and not self.embeddings:
             raise ConfigError("there is noise for embeddings and no embedding; set how many")
         _check_training(self.rate, self.steps)
+        others = (self.embeddings, self.metrics, self.steps, self.rate)
+        if self.unit == "client" and others != (0, None, 1, 1.0):
+            raise ConfigError(
+                "a whole client is hidden by one release a round, of everything it sends; leave "
+                "embeddings, metrics, steps and rate out, or set the unit to example"
+            )
         self.releases()
 
     def releases(self, rounds: int | None = None) -> tuple[Release, ...]:
@@ -109,7 +118,14 @@ class Schedule:
         if self.update is not None:
             steps = played * self.steps
             found.append(
-                Release(name="update", multiplier=self.update, rate=self.rate, steps=steps)
+                Release(
+                    name="update",
+                    multiplier=self.update,
+                    rate=self.rate,
+                    steps=steps,
+                    is_shared=self.unit == "client",
+                    unit=self.unit,
+                )
             )
         if self.metrics is not None:
             found.append(Release(name="metrics", multiplier=self.metrics, steps=played))

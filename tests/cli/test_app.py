@@ -39,6 +39,7 @@ COMMANDS = [
     ("study", "paper"),
     ("study", "sealed"),
     ("study", "theory"),
+    ("study", "tradeoff"),
     ("surface",),
 ]
 NOWHERE = "http://127.0.0.1:9"

@@ -14,6 +14,7 @@ from secure_clove.cli.console import REFUSED, out
 from secure_clove.engine.ports import Mark
 from secure_clove.foundation.ids import FederationId
 from secure_clove.privacy.accounting import totals
+from secure_clove.privacy.calibration import multiplier_for
 from secure_clove.privacy.events import Release
 from secure_clove.privacy.ledger import Ledger
 from secure_clove.privacy.statement import statement
@@ -280,7 +281,7 @@ def test_a_whole_ledger_is_verified_and_its_totals_printed(command: str, journal
     assert result.exit_code == 0
     assert "6 entries, the chain holds. Head " in result.stdout
     assert (
-        f"Spent at δ = 0.0001: ε of embedding {spent.embedding:.4g}, update {spent.update:.4g}, "
+        f"Spent at δ = 0.0001 for any one example: ε of embedding {spent.embedding:.4g}, update {spent.update:.4g}, "
         f"metrics {spent.metrics:.4g}, total {spent.total:.4g}"
     ) in result.stdout
 
@@ -288,9 +289,9 @@ def test_a_whole_ledger_is_verified_and_its_totals_printed(command: str, journal
 def test_every_entry_is_shown(journal: Path) -> None:
     result = run("ledger", "show", journal)
     row = ["ward[red]", "1", "train", "1"]
-    assert cells(result, "0") == ["0", *row, "embedding", "15", "1"]
-    assert cells(result, "1") == ["1", *row, "update", "2.5", "20 at rate 0.128"]
-    assert cells(result, "5")[2:] == ["2", "train", "1", "metrics", "6", "1"]
+    assert cells(result, "0") == ["0", *row, "embedding", "example", "15", "1"]
+    assert cells(result, "1") == ["1", *row, "update", "example", "2.5", "20 at rate 0.128"]
+    assert cells(result, "5")[2:] == ["2", "train", "1", "metrics", "example", "6", "1"]
 
 
 def test_looking_at_a_ledger_changes_nothing(journal: Path) -> None:
@@ -355,3 +356,27 @@ def test_a_ledger_at_an_impossible_delta_is_refused(journal: Path) -> None:
     assert "delta must lie between 0 and 1" in refused(
         run("ledger", "verify", journal, "--delta", "2")
     )
+
+
+# ---- whole clients
+
+
+def test_what_hides_a_whole_client_is_calibrated_explained_and_counted_for_it() -> None:
+    budget = ("--unit", "client", "--rounds", "40", "--epsilon", "4", "--examples", "500")
+    found = run("calibrate", *budget)
+    assert found.exit_code == 0, found.output
+    assert "any one client" in found.output
+    noise = str(multiplier_for(4.0, 1e-5, 40))
+    said = run("explain", "--unit", "client", "--rounds", "40", "--update-noise", noise)
+    assert "Unit: this client as a whole." in said.output
+    assert "epsilon = 4," in said.output
+
+
+@pytest.mark.parametrize(
+    "more", [("--steps", "2"), ("--rate", "0.5"), ("--metrics-noise", "3"), ("--embeddings", "1")]
+)
+def test_a_whole_client_has_one_release_a_round(more: tuple[str, ...]) -> None:
+    noises = ("--update-noise", "3", "--embedding-noise", "3")
+    chosen = noises if more[0] == "--embeddings" else noises[:2]
+    found = run("cost", "--unit", "client", *chosen, *more)
+    assert "one release a round" in refused(found)

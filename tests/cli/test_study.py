@@ -1,5 +1,6 @@
 """The study commands: what they print, keep and refuse."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,56 @@ def test_what_cannot_be_run_is_refused_with_the_cure(
     arguments: tuple[str, ...], words: str, tmp_path: Path
 ) -> None:
     found = study(*arguments, "--workers", "1", "--folder", tmp_path / "new")
+    assert found.exit_code == REFUSED
+    assert words in found.stderr
+    assert not (tmp_path / "new").exists()
+
+
+# ---- the trade-off
+
+
+def tradeoff(*arguments: str | Path, data: str = "") -> Result:
+    asked = ["study", "tradeoff", "--workers", "1", "--seeds", "1", *map(str, arguments)]
+    return CliRunner().invoke(app, asked, env={"COLUMNS": "200", "SECURE_CLOVE_DATA": data})
+
+
+POINT = ("--dataset", "mnist", "--kind", "label-skew-1", "--epsilon", "0.25")
+DIRECT = ("--embedding", "directional", "--visibility", "noised")
+
+
+def test_a_point_of_the_trade_off_is_played_drawn_and_kept(tmp_path: Path) -> None:
+    data = os.environ.get("SECURE_CLOVE_DATA", "")
+    if not (Path(data) / "mnist").is_dir():
+        pytest.skip("needs MNIST in SECURE_CLOVE_DATA")
+    found = tradeoff(*POINT, *DIRECT, "--folder", tmp_path, data=data)
+    assert found.exit_code == 0, found.output
+    assert "mnist label-skew-1" in found.stdout
+    assert "0.25 in 1" in found.stdout
+    assert (tmp_path / "clustering.svg").read_text().lstrip().startswith("<")
+    again = tradeoff(*POINT, *DIRECT, "--folder", tmp_path)  # no data needed for what is there
+    assert again.exit_code == 0
+    assert "0.25 in 1" in again.stdout
+
+
+def test_a_trade_off_without_data_says_so_and_fails(tmp_path: Path) -> None:
+    found = tradeoff(*POINT, *DIRECT, "--folder", tmp_path)
+    assert found.exit_code == REFUSED
+    assert "no data directory" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--plan", "everything"), "choose one of clustering"),
+        (("--kind", "writers"), "kind: label-skew-1"),
+        (("--plan", "training", "--epsilon", "3"), "epsilon: 1.0, 2.0, 8.0"),
+        (("--noise", "local"), "noise: none"),
+    ],
+)
+def test_a_point_that_is_not_there_is_refused_with_those_that_are(
+    arguments: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    found = tradeoff(*arguments, "--folder", tmp_path / "new")
     assert found.exit_code == REFUSED
     assert words in found.stderr
     assert not (tmp_path / "new").exists()
