@@ -1,6 +1,7 @@
 """Each example's gradient is that of the example alone, whichever way it is computed."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,8 +14,12 @@ from secure_clove.foundation.seeds import SimulatedEntropy
 from secure_clove.learn.architectures import build_model
 from secure_clove.learn.executions import Execution
 from secure_clove.learn.gradients import ExampleGradients
+from secure_clove.learn.learner import TorchLearner
 from secure_clove.learn.losses import example_losses
+from secure_clove.learn.models import flat, laid_out, load_flat
 from secure_clove.learn.sgd import TrainingSpec
+from secure_clove.learn.tasks import TorchTask
+from secure_clove.privacy.clipping import gradient_grid
 from tests.learn.builders import (
     CLASSES,
     FEATURES,
@@ -109,6 +114,44 @@ def test_convolutions_have_the_gradient_of_each_image(execution: Execution) -> N
     module, x, y = build_model("paper-cnn"), torch.rand(3, 28, 28), torch.tensor([1, 2, 1])
     found = found_by(module, x, y, execution)
     torch.testing.assert_close(found, each_alone(module, x, y), atol=1e-5, rtol=1e-3)
+
+
+def with_groups() -> nn.Module:
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 28)),
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.GroupNorm(2, 4),
+        nn.ReLU(),
+        nn.Conv2d(4, 6, 3, stride=2, groups=2),
+        nn.Flatten(),
+        nn.Linear(6 * 13 * 13, CLASSES),
+    )
+
+
+@pytest.mark.parametrize("execution", BOTH)
+@pytest.mark.parametrize("model", [partial(build_model, "paper-cnn"), with_groups])
+def test_so_they_have_with_channels_innermost_as_a_resident_lays_them_out(
+    model: Callable[[], nn.Module], execution: Execution
+) -> None:
+    module, x, y = model(), torch.rand(3, 28, 28), torch.tensor([1, 2, 1])
+    expected = each_alone(module, x, y)
+    for parameter in module.parameters():
+        parameter.data = laid_out(parameter.data)
+    found = found_by(module, x, y, execution)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-3)
+
+
+def test_a_private_step_without_noise_goes_where_torch_alone_goes() -> None:
+    model, rng = partial(build_model, "paper-cnn"), np.random.default_rng(0)
+    x = rng.random((5, 28, 28), dtype=np.float32)
+    task = TorchTask(model=model, train=(x, np.arange(5)), test=(x, np.arange(5)))
+    spec = TrainingSpec(learning_rate=0.5, clip=8.0)  # so large that nothing is cut
+    start, module = flat(model()), model()
+    load_flat(module, start)
+    mean = each_alone(module, torch.from_numpy(x), torch.arange(5)).mean(0)
+    moved = TorchLearner(task, spec).train(start, SimulatedEntropy(0)) - start
+    rounding = gradient_grid(8.0, len(start)).step / 2
+    np.testing.assert_allclose(moved, -0.5 * mean.numpy(), atol=0.6 * rounding)
 
 
 def test_a_recurrent_layer_has_the_gradient_of_each_sequence() -> None:
