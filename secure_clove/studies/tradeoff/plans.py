@@ -16,11 +16,11 @@ from secure_clove.studies.tradeoff.point import Point, Training, Visibility
 IMAGES = ("mnist", "fashion-mnist")
 KINDS = ("label-skew-1", "label-skew-2", "feature-skew", "concept-shift", "label-skew-3")
 
-AT_ONCE = ("label-skew-1", "label-skew-2")
+AT_ONCE = ("label-skew-1", "label-skew-2", "label-skew-3")
 """Kinds that untrained models tell apart: one clustering in the first round is enough."""
 
-CLUSTERINGS = 3
-"""For the others, whose models have to be trained before they differ."""
+LAST = 3
+"""Round by which the others are clustered, whose models have to be trained before they differ."""
 
 PROBES = 10
 """Untrained models beside the K where clusters are to be found at once (ADR 0009)."""
@@ -30,7 +30,7 @@ VISIBILITIES: tuple[Visibility, ...] = ("noised", "sealed")
 LONG = 30
 """Rounds after which accuracy is compared."""
 
-TOTALS = {1.0: 40, 2.0: 50, 8.0: 100}
+TOTALS = {1.0: 40, 2.0: 40, 8.0: 60}
 """Rounds by the ε of clustering and training together: a larger budget affords more steps."""
 
 CLUSTERING_SHARE = 0.1
@@ -51,7 +51,7 @@ def clustering() -> tuple[Point, ...]:
         for kind in KINDS:
             plain = [_clustered(dataset, kind, epsilon) for epsilon in EPSILONS]
             others = [
-                replace(point, embedding=embedding, visibility=visibility)
+                replace(_seen(point, visibility), embedding=embedding)
                 for point in plain
                 for embedding in (Embedding.DIRECTIONAL, Embedding.RELATIVE, Embedding.CLIPPED)
                 for visibility in VISIBILITIES
@@ -66,7 +66,8 @@ def accuracy() -> tuple[Point, ...]:
     for dataset in IMAGES:
         for kind in KINDS:
             noised = replace(_clustered(dataset, kind, _asked(kind)), rounds=LONG)
-            points += [replace(noised, epsilon=None, clusterings=LONG, probes=0), noised]
+            raw = replace(noised, epsilon=None, clusterings=LONG - noised.is_drawn, probes=0)
+            points += [raw, noised]
     return tuple(points)
 
 
@@ -86,7 +87,7 @@ def training() -> tuple[Point, ...]:
             )
             base = supervised("mnist", "label-skew-1", "fedavg")
             fedavg = Point(base=base, rounds=rounds, epsilon=None, training=spent)
-            points += [clove, replace(clove, visibility="sealed"), fedavg]
+            points += [clove, _seen(clove, "sealed"), fedavg]
     return tuple(points)
 
 
@@ -101,7 +102,8 @@ def rivals() -> tuple[Point, ...]:
                     base=_rotated(dataset, "clove"),
                     rounds=RIVAL_ROUNDS,
                     epsilon=_asked("feature-skew"),
-                    clusterings=CLUSTERINGS,
+                    clusterings=LAST - 1,
+                    is_drawn=True,
                     training=spent,
                 )
                 base = _rotated(dataset, "fedavg")
@@ -160,11 +162,20 @@ def _clustered(dataset: str, kind: str, epsilon: float) -> Point:
     at_once = kind in AT_ONCE
     return Point(
         base=supervised(dataset, kind, "clove"),
-        rounds=CLUSTERINGS,
+        rounds=LAST,
         epsilon=epsilon,
-        clusterings=1 if at_once else CLUSTERINGS,
+        clusterings=1 if at_once else LAST - 1,
+        is_drawn=not at_once,
         probes=PROBES if at_once else 0,
     )
+
+
+def _seen(point: Point, visibility: Visibility) -> Point:
+    """Return a point of another visibility; sealed clusterings begin in round 1."""
+    if visibility == "noised":
+        return point
+    count = point.clusterings + point.is_drawn
+    return replace(point, visibility=visibility, clusterings=count, is_drawn=False)
 
 
 def _asked(kind: str) -> float:

@@ -21,7 +21,7 @@ computed from them, or such sums without learning who is in which cluster."""
 CLIPS = {Embedding.RELATIVE: 1.0, Embedding.CLIPPED: 4.0}
 """Public constants, in nats: about what an untrained model's losses differ by, and reach."""
 
-MOMENTUM, SMOOTHING, CLIP = 0.9, 0.9, 1.0
+MOMENTUM, SMOOTHING, CLIP = 0.7, 0.8, 1.0
 """Of the moves of the models, of the models taken home, and of the gradient of an example."""
 
 
@@ -38,7 +38,7 @@ class Training:
 
     epsilon: float
     mode: NoiseMode
-    learning_rate: float = 0.2
+    learning_rate: float = 0.8
     rate: float = 1.0
 
 
@@ -52,7 +52,9 @@ class Point:
         visibility: Of the loss vectors of ``clove``.
         embedding: Kind of its loss embeddings.
         epsilon: ε of all of them together; None clusters raw losses.
-        clusterings: How many there are, from the first round on.
+        clusterings: How many there are, one a round.
+        is_drawn: Whether the models of round 1 are drawn, and the clusterings begin in round 2;
+            else they begin in round 1.
         probes: Untrained models that are evaluated beside the K.
         training: Private training; None trains as the paper does, without noise.
     """
@@ -63,6 +65,7 @@ class Point:
     embedding: Embedding = Embedding.DIRECTIONAL
     epsilon: float | None
     clusterings: int = 0
+    is_drawn: bool = False
     probes: int = 0
     training: Training | None = None
 
@@ -78,6 +81,8 @@ class Point:
             raise ConfigError("ifca takes an embedding in every round")
         if self.visibility != "noised" and (self.base.algorithm != "clove" or not self.epsilon):
             raise ConfigError("only noised embeddings of clove can be sealed")
+        if self.is_drawn and (self.base.algorithm != "clove" or self.visibility != "noised"):
+            raise ConfigError("only clove, unsealed, starts from models that are drawn")
 
     @property
     def name(self) -> str:
@@ -90,7 +95,8 @@ class Point:
             return ()
         probes = f"probes-{self.probes}" if self.probes else ""
         kind = "" if self.epsilon is None else self.embedding.value
-        return (self.visibility, kind, spent, f"in-{self.clusterings}", probes)
+        drawn = "drawn" if self.is_drawn else ""
+        return (self.visibility, kind, spent, f"in-{self.clusterings}", drawn, probes)
 
     def _trained(self) -> tuple[str, ...]:
         asked = self.training
@@ -113,6 +119,7 @@ class Point:
         options: dict[str, Option] = {}
         if self.base.algorithm == "clove":
             options |= {"clustering_rounds": self.clusterings, "stable_rounds": NEVER}
+            options |= {"first_assignment": "random"} if self.is_drawn else {}
             options |= {"probes": self.probes} if self.probes else {}
             options |= {"centred": False} if self.epsilon is None else {}  # as in the paper
             options |= {"membership": "hidden"} if self.visibility == "hidden" else {}

@@ -52,7 +52,7 @@ def test_a_row_says_what_was_spent_and_what_was_found() -> None:
         "algorithm": "clove",
         "sees": "noised",
         "embedding": "directional",
-        "clustering ε": "0.05 in 3",
+        "clustering ε": "0.05 in 2",
         "ARI 1": "0.20",
         "ARI end": "0.50",
         "acc. %": "90.0",

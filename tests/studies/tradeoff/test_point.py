@@ -62,6 +62,7 @@ def test_no_two_points_share_a_name_and_play_differently() -> None:
         ({"base": supervised("mnist", "label-skew-1", "fedavg")}, "set how many"),
         ({"base": supervised("mnist", "label-skew-1", "ifca")}, "every round"),
         ({"epsilon": None, "visibility": "sealed"}, "can be sealed"),
+        ({"visibility": "sealed", "is_drawn": True}, "unsealed"),
     ],
 )
 def test_a_point_that_no_federation_is_is_refused(changes: dict[str, Any], reason: str) -> None:
