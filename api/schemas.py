@@ -1,6 +1,7 @@
 """JSON bodies: what people and dashboards read, and the one that a client writes to enrol."""
 
 import math
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +12,7 @@ from secure_clove.engine.state import FederationState
 from secure_clove.foundation.codec import decode
 from secure_clove.foundation.ids import ClientId, FederationId
 from secure_clove.privacy.accounting import Totals, totals
+from secure_clove.privacy.events import Unit
 from secure_clove.privacy.statement import statement
 
 WITHOUT_PLAN = 1e-5
@@ -44,9 +46,10 @@ class Enrolled(Body):
 
 
 class Epsilons(Body):
-    """What releases cost at ``delta``; None is unbounded."""
+    """What releases cost one ``example`` or one whole ``client`` at ``delta``; None is unbounded."""
 
     delta: float
+    unit: Unit
     epsilon_embedding: float | None
     epsilon_update: float | None
     epsilon_metrics: float | None
@@ -57,6 +60,7 @@ class Epsilons(Body):
         """Return the numbers as JSON can carry them."""
         return cls(
             delta=delta,
+            unit=spent.unit,
             epsilon_embedding=_finite(spent.embedding),
             epsilon_update=_finite(spent.update),
             epsilon_metrics=_finite(spent.metrics),
@@ -132,6 +136,8 @@ class ReleaseLine(Body):
         rate: Share of the examples that a step samples.
         steps: Of one exchange.
         times: How often the exchange was held.
+        unit: What it hides: an ``example`` or the whole ``client``.
+        is_shared: Whether its noise is only in a sum, made up of the clients' shares.
     """
 
     exchange: str
@@ -140,6 +146,8 @@ class ReleaseLine(Body):
     rate: float
     steps: int
     times: int
+    unit: Unit
+    is_shared: bool
 
 
 class PrivacyView(Body):
@@ -159,6 +167,8 @@ class PrivacyView(Body):
             for release in releases(config, config.exchange(name))
         ]
         spent = totals([release for _, times, release in kinds for _ in range(times)], delta)
+        if config.hides_clients:  # also before anything was released
+            spent = replace(spent, unit="client")
         lines = tuple(
             ReleaseLine(
                 exchange=name,
@@ -167,10 +177,13 @@ class PrivacyView(Body):
                 rate=release.rate,
                 steps=release.steps,
                 times=times,
+                unit=release.unit,
+                is_shared=release.is_shared,
             )
             for name, times, release in kinds
         )
-        said = statement(spent, delta=delta, is_simulated=False)
+        shared = config.shares_noise
+        said = statement(spent, delta=delta, is_simulated=False, is_distributed=shared)
         return cls(releases=lines, totals=Epsilons.of(spent, delta), statement=said)
 
 

@@ -119,11 +119,12 @@ def _crew(engine: str, workers: int, data_dir: Path | None, device: str) -> "Ite
 def _progress(wanted: "tuple[Cell, ...]") -> "Iterator[Watch]":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
+    from rich.table import Column
 
     from secure_clove.studies.play.record import Step
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", table_column=Column(max_width=48, no_wrap=True)),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[news]}"),

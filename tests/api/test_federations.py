@@ -1,5 +1,7 @@
 """Founding, starting and looking at federations."""
 
+from typing import Any
+
 import pytest
 
 from secure_clove.engine.messages import Charter
@@ -188,6 +190,37 @@ def test_the_privacy_page_begins_with_nothing_released(
     assert page["releases"] == []
     assert page["totals"]["epsilon_total"] == 0
     assert "Unit: one example" in page["statement"]
+
+
+def test_the_privacy_page_names_the_unit_and_the_weaker_adversary_of_shared_noise(
+    live_server: LiveServer, boss: Caller
+) -> None:
+    shared = PrivacyPlan(
+        delta=1e-5, noise="distributed", embedding=8.0, update=8.0, clip=1.0, metrics=8.0
+    )
+    config = started(live_server, privacy=shared)
+    page = boss.get(f"{FEDERATIONS}/{config.federation}/privacy").json()
+    assert page["totals"]["unit"] == "example"
+    assert "less than a third of the clients" in page["statement"]
+
+
+def test_the_privacy_page_of_hidden_clients_is_about_whole_clients(
+    live_server: LiveServer, boss: Caller
+) -> None:
+    plan = PrivacyPlan(
+        delta=1e-5,
+        unit="client",
+        noise="distributed",
+        embedding=8.0,
+        update=8.0,
+        clip=1.0,
+        metrics=8.0,
+    )
+    changes: dict[str, Any] = {"algorithm": "dp-fedavg", "options": {"client_noise": 8.0}}
+    config = started(live_server, privacy=plan, **changes)
+    page = boss.get(f"{FEDERATIONS}/{config.federation}/privacy").json()
+    assert page["totals"]["unit"] == "client"
+    assert "this client as a whole" in page["statement"]
 
 
 def test_the_list_is_the_operators(live_server: LiveServer, boss: Caller) -> None:
