@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from secure_clove.studies.play.record import Watch
     from secure_clove.studies.play.result import Result
 
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="That share the clients; one a core unless said.")
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(envvar="SECURE_CLOVE_DATA", help="Folder with a folder for each set."),
+]
+Folder = Annotated[
+    Path, typer.Option(help="Where runs are kept; what is finished there is not run again.")
+]
+Seeds = Annotated[int, typer.Option(min=1, max=1000, help="Runs of each cell.")]
+
 study = typer.Typer(no_args_is_help=True, help="Experiments on many rounds.")
 
 
@@ -44,7 +56,7 @@ def paper(
         list[str] | None, typer.Option(help="clove, ifca, fedavg or local; likewise.")
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, max=10_000, help="Of each run.")] = 100,
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each cell.")] = 3,
+    seeds: Seeds = 3,
     preset: Annotated[
         Literal["authors", "paper"],
         typer.Option(help="Training as in the authors' code, or as printed."),
@@ -57,19 +69,12 @@ def paper(
         Literal["local", "ray"],
         typer.Option(help="Workers on this machine, or on a Ray cluster (RAY_ADDRESS)."),
     ] = "local",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="That share the clients; one a core unless said.")
-    ] = None,
+    workers: Workers = None,
     device: Annotated[
         str, typer.Option(help="Where models are trained: auto, cpu, cuda, cuda:1.")
     ] = "auto",
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(envvar="SECURE_CLOVE_DATA", help="Folder with a folder for each set."),
-    ] = None,
-    folder: Annotated[
-        Path, typer.Option(help="Where runs are kept; what is finished there is not run again.")
-    ] = Path("runs/paper"),
+    data_dir: DataDir = None,
+    folder: Folder = Path("runs/paper"),
 ) -> None:
     """Run a table or a figure of the paper and show it beside the paper's figures."""
     from secure_clove.studies.paper.catalogue import sheet_called
@@ -174,17 +179,10 @@ def sealed(
         list[str] | None, typer.Option(help="Such as label-skew-1; all unless named.")
     ] = None,
     rounds: Annotated[int, typer.Option(min=2, max=10_000, help="Of each run.")] = 10,
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each cell.")] = 5,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="That share the clients; one a core unless said.")
-    ] = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(envvar="SECURE_CLOVE_DATA", help="Folder with a folder for each set."),
-    ] = None,
-    folder: Annotated[
-        Path, typer.Option(help="Where runs are kept; what is finished there is not run again.")
-    ] = Path("runs/sealed"),
+    seeds: Seeds = 5,
+    workers: Workers = None,
+    data_dir: DataDir = None,
+    folder: Folder = Path("runs/sealed"),
 ) -> None:
     """Play CLoVE with its loss vectors in the clear and sealed, at the same noise."""
     from secure_clove.studies.play.cell import Cell
@@ -231,17 +229,10 @@ def tradeoff(
     noise: Annotated[
         list[str] | None, typer.Option(help="Of updates: local or distributed; likewise.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each point.")] = 5,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="That share the clients; one a core unless said.")
-    ] = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(envvar="SECURE_CLOVE_DATA", help="Folder with a folder for each set."),
-    ] = None,
-    folder: Annotated[
-        Path, typer.Option(help="Where runs are kept; what is finished there is not run again.")
-    ] = Path("runs/tradeoff"),
+    seeds: Seeds = 5,
+    workers: Workers = None,
+    data_dir: DataDir = None,
+    folder: Folder = Path("runs/tradeoff"),
 ) -> None:
     """Measure what privacy costs: clusters found and accuracy kept, against epsilon."""
     from secure_clove.studies.play.cell import Cell
