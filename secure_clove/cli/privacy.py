@@ -127,6 +127,9 @@ def explain(
     delta: Delta = 1e-5,
     examples: Examples = None,
     unit: Unit = "example",
+    shared_noise: Annotated[
+        bool, typer.Option("--shared-noise", help="The noise of updates is only in their sums.")
+    ] = False,
 ) -> None:
     """Print in words what a plan promises, or what a client's ledger has come to."""
     from secure_clove.privacy.accounting import check_delta
@@ -155,6 +158,7 @@ def explain(
                 steps=steps,
                 rate=rate,
                 unit=unit,
+                is_shared=shared_noise,
             )
             text = plan_statement(schedule, delta=delta)
     out.print(text, highlight=False, markup=False)
@@ -204,6 +208,7 @@ def _schedule(
     steps: int,
     rate: float,
     unit: Literal["example", "client"],
+    is_shared: bool = False,
 ) -> "Schedule":
     from secure_clove.privacy.events import Schedule
 
@@ -223,6 +228,7 @@ def _schedule(
         update=update,
         metrics=metrics,
         unit=unit,
+        is_shared=is_shared,
     )
 
 

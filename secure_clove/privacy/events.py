@@ -79,6 +79,8 @@ class Schedule:
         metrics: Noise multiplier of the one count of a round; None counts nothing.
         unit: What is hidden. The whole client is hidden by one release a round: `update` is its
             noise multiplier, and there is nothing else.
+        is_shared: Whether the noise of updates is only in sums, made up of the clients' shares, as
+            it always is where clients are hidden.
     """
 
     rounds: int = 1
@@ -89,6 +91,7 @@ class Schedule:
     update: float | None = None
     metrics: float | None = None
     unit: Unit = "example"
+    is_shared: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be played, and noise without a release to carry it."""
@@ -123,7 +126,7 @@ class Schedule:
                     multiplier=self.update,
                     rate=self.rate,
                     steps=steps,
-                    is_shared=self.unit == "client",
+                    is_shared=self.is_shared or self.unit == "client",
                     unit=self.unit,
                 )
             )

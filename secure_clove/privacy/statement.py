@@ -86,8 +86,14 @@ def plan_statement(schedule: Schedule, *, delta: float) -> str:
         schedule: What would be released.
         delta: δ in (0, 1).
     """
-    spent = totals(schedule.releases(), delta)
-    return f"{_planned(schedule)}\n{statement(spent, delta=delta, is_simulated=False)}"
+    releases = schedule.releases()
+    said = statement(
+        totals(releases, delta),
+        delta=delta,
+        is_simulated=False,
+        is_distributed=any(release.is_shared for release in releases),
+    )
+    return f"{_planned(schedule)}\n{said}"
 
 
 def _planned(schedule: Schedule) -> str:

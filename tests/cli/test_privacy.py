@@ -281,8 +281,8 @@ def test_a_whole_ledger_is_verified_and_its_totals_printed(command: str, journal
     assert result.exit_code == 0
     assert "6 entries, the chain holds. Head " in result.stdout
     assert (
-        f"Spent at δ = 0.0001 for any one example: ε of embedding {spent.embedding:.4g}, update {spent.update:.4g}, "
-        f"metrics {spent.metrics:.4g}, total {spent.total:.4g}"
+        f"Spent at δ = 0.0001 for any one example: ε of embedding {spent.embedding:.4g}, "
+        f"update {spent.update:.4g}, metrics {spent.metrics:.4g}, total {spent.total:.4g}"
     ) in result.stdout
 
 
@@ -380,3 +380,11 @@ def test_a_whole_client_has_one_release_a_round(more: tuple[str, ...]) -> None:
     chosen = noises if more[0] == "--embeddings" else noises[:2]
     found = run("cost", "--unit", "client", *chosen, *more)
     assert "one release a round" in refused(found)
+
+
+def test_shared_noise_is_explained_with_its_weaker_adversary() -> None:
+    plain, shared = (
+        run("explain", "--update-noise", "3", *more) for more in ((), ("--shared-noise",))
+    )
+    assert "less than a third" not in plain.output
+    assert "less than a third of the clients of each sum" in shared.output
