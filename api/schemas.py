@@ -46,7 +46,7 @@ class Enrolled(Body):
 
 
 class Epsilons(Body):
-    """What releases cost one ``example`` or one whole ``client`` at ``delta``; None is unbounded."""
+    """What releases cost one ``example`` or ``client`` (`unit`) at ``delta``; None is unbounded."""
 
     delta: float
     unit: Unit

@@ -29,8 +29,8 @@ from secure_clove.learn.losses import example_losses
 from secure_clove.learn.tasks import Loss
 
 RULES = GradSampleModule.GRAD_SAMPLERS
-"""By type of layer: from its input and the gradient of its output to gradients per example. Those of
-convolutions read memory as if channels were outermost, whatever the strides say (Opacus 1.6)."""
+"""By type of layer: from its input and the gradient of its output to gradients per example. Those
+of convolutions read memory as if channels were outermost, whatever the strides say (Opacus 1.6)."""
 
 
 APART = 1e-3
