@@ -195,3 +195,17 @@ def test_a_client_with_another_model_refuses_to_take_part() -> None:
     tasks[names(4)[3]] = TorchTask(model=lambda: linear(5, 2), train=(x, y), test=(x, y))
     with pytest.raises(PolicyRefusedError, match="architecture"):
         simulate(settings(), tasks)
+
+
+def test_whole_clients_are_hidden_in_a_federation_of_one_model() -> None:
+    privacy = PrivacySettings(unit="client", noise="distributed", epsilon_total=4.0, clip=0.5)
+    training = TrainingSettings(learning_rate=0.1, epochs=2, batch_size=8)  # free where all is cut
+    made = settings(
+        algorithm="fedavg", options={"quantile": 0.5}, privacy=privacy, training=training
+    )
+    result = simulate(made, tiny_tasks(), noise=SimulatedEntropy(0))
+    (spent,) = {client.spent for client in result.clients.values()}
+    assert spent.unit == "client"
+    assert spent.total == pytest.approx(4.0, rel=1e-3)
+    assert result.rounds[-1].snr_update is not None
+    assert "this client as a whole" in result.clients[names(8)[0]].privacy
