@@ -14,7 +14,7 @@ from secure_clove.studies.tradeoff.page import TITLES
 from secure_clove.studies.tradeoff.point import DELTA, Point
 
 MARGINS = (0.012, 0.01, 0.976, 0.98)  # left, bottom, width and height, as shares
-WIDE, HIGH = 7.2, 2.2
+WIDE, HIGH = 7.2, 2.2  # inches, of the figure and of a row of panels
 FOUND = 0.95
 """Index from which clusters count as found. Source: privacy.md, "What to beat"."""
 
@@ -40,7 +40,6 @@ def draw(plan: str, points: Sequence[Point], results: Sequence[Result]) -> str:
         figure.set_layout_engine("constrained", rect=MARGINS, h_pad=0.06)
         figure.set_size_inches(WIDE, 1.2 + HIGH * rows)
         figure.suptitle(title, x=0.02, ha="left", fontsize=11)
-        figure.supxlabel(_foot(plan), x=0.02, ha="left", fontsize=LABEL, color=MUTED)
         grid = figure.subplots(rows, min(2, max(1, len(panels))), squeeze=False)
         colours = _colours(panels.values())
         for axes, (name, lines) in zip(grid.flat, panels.items(), strict=False):
@@ -53,13 +52,17 @@ def draw(plan: str, points: Sequence[Point], results: Sequence[Result]) -> str:
             handles = {
                 h.get_label(): h for a in grid.flat for h in a.get_legend_handles_labels()[0]
             }
-            figure.legend(
+            legend = figure.legend(
+                title=_foot(plan),
+                title_fontsize=LABEL,
+                alignment="left",
                 handles=list(handles.values()),
-                loc="outside upper right",
+                loc="outside lower left",
                 ncols=2,
                 fontsize=LABEL,
                 frameon=False,
             )
+            legend.get_title().set_color(MUTED)
         return standalone(drawing.render())
 
 
