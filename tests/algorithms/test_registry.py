@@ -18,7 +18,7 @@ def test_every_name_stands_for_an_algorithm(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "CLoVE", "clove ", "fedprox"])
 def test_an_unknown_name_is_refused_with_those_there_are(name: str) -> None:
-    with pytest.raises(ConfigError, match="there are clove, sealed-clove, fedavg, ifca, local"):
+    with pytest.raises(ConfigError, match=f"there are {', '.join(NAMES)}"):
         build(name, **COMMON, options={})
 
 
@@ -65,6 +65,9 @@ def test_the_leak_surface_is_exactly_this() -> None:
         *(sealed(name, reveal, uses) for name, reveal, uses in SEALED),
         Surface(
             algorithm="fedavg", exchange="train", reveal=Reveal.SUM, uses=("metrics", "update")
+        ),
+        Surface(
+            algorithm="dp-fedavg", exchange="train", reveal=Reveal.SUM, uses=("metrics", "update")
         ),
         Surface(
             algorithm="ifca",
