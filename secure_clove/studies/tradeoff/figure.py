@@ -130,6 +130,7 @@ def _panel(axes: Axes, name: str, lines: Sequence[Line], colours: dict[str, str]
 
 def _rival(axes: Axes) -> None:
     """Show what R-DPCFL spends on its clustering, on the axis of what is spent in all."""
+    axes.set_xlim(left=0.2)
     axes.axvspan(*RIVAL_SHARES, color=MUTED, alpha=0.12, linewidth=0)
     axes.axvline(0.25, color=SERIES[0], linewidth=1, linestyle=(0, (4, 3)))
     low, high = RIVAL_SHARES
