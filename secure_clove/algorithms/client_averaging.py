@@ -10,7 +10,7 @@ the noise shared among the clients (protocol.md, noise ``distributed``).
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,13 +21,10 @@ from secure_clove.algorithms.base import (
     Part,
     Replies,
     Reveal,
-    Standing,
     Use,
-    check_initial,
 )
-from secure_clove.algorithms.motion import Motion, Trail
+from secure_clove.algorithms.one_model import OneModel, OneModelOwn, OneModelState
 from secure_clove.errors import ConfigError, RemoteProtocolError
-from secure_clove.foundation.ids import ClientId
 from secure_clove.foundation.trees import Tree, Vector
 
 UPDATE, WITHIN, ACCURACY = 0.9, 0.05, 0.05
@@ -38,33 +35,18 @@ HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ClientFedAvgState:
-    """One model for everybody.
+class ClientFedAvgState(OneModelState):
+    """One model for everybody; its accuracy is noised.
 
     Attributes:
-        model: ``(d,)``, current.
         norm: Length at which the next updates are cut.
-        trail: Of the model's moves.
-        cohort: Who takes part in this round.
-        is_trained: Whether this round's training is done.
-        accuracy: Noised mean held-out accuracy of the model sent out last.
     """
 
-    model: Vector
     norm: float
-    trail: Trail = field(default_factory=Trail)
-    cohort: tuple[ClientId, ...] = ()
-    is_trained: bool = False
-    accuracy: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientFedAvgOwn:
-    """A client remembers nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientFedAvg:
+class ClientFedAvg(OneModel[ClientFedAvgState]):
     """One global model, averaged over whole clients that stay hidden.
 
     Attributes:
@@ -74,19 +56,16 @@ class ClientFedAvg:
         norm: Length at which the updates of round 1 are cut.
         quantile: Share of the updates that the norm shall not cut, in [0, 1); 0 keeps it as it is.
         norm_rate: How fast it follows, above 0.
-        server_momentum: As in `FedAvg`.
-        server_smoothing: As in `FedAvg`.
+        server_momentum: Share of the last move that is made again, in [0, 1).
+        server_smoothing: Share of the average of a model's places that stays when a new one enters
+            it, in [0, 1); clients take that average home. 0: the last place.
     """
 
-    parameters: int
     client_noise: float
     norm: float = 1.0
     quantile: float = 0.0
     norm_rate: float = 0.2
-    server_momentum: float = 0.0
-    server_smoothing: float = 0.0
     state = ClientFedAvgState
-    own = ClientFedAvgOwn
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work.
@@ -100,16 +79,12 @@ class ClientFedAvg:
             raise ConfigError("norm and norm_rate are finite numbers above 0")
         if not 0 <= self.quantile < 1:
             raise ConfigError("quantile lies in [0, 1); 0 keeps the norm as it is")
-        _ = self._motion
+        OneModel.__post_init__(self)
 
     @property
-    def _motion(self) -> Motion:
-        return Motion(momentum=self.server_momentum, smoothing=self.server_smoothing)
-
-    @property
-    def exchanges(self) -> tuple[Exchange[ClientFedAvgState, ClientFedAvgOwn], ...]:
+    def exchanges(self) -> tuple[Exchange[ClientFedAvgState, OneModelOwn], ...]:
         """``train:SUM``."""
-        train: Exchange[ClientFedAvgState, ClientFedAvgOwn] = Exchange(
+        train: Exchange[ClientFedAvgState, OneModelOwn] = Exchange(
             name="train",
             reveal=Reveal.SUM,
             uses=frozenset({Use.UPDATE, Use.HELD_OUT}),
@@ -136,58 +111,17 @@ class ClientFedAvg:
             name=name, shape=shape, content=Content.FEATURE, client_norm=norm, client_sigma=sigma
         )
 
-    @property
-    def initial_models(self) -> int:
-        """One."""
-        return 1
-
-    def start(self, initial: Vector) -> ClientFedAvgState:
-        """Start from the one initial model."""
-        checked = check_initial(initial, count=1, parameters=self.parameters)
-        return ClientFedAvgState(model=checked[0], norm=self.norm)
-
-    def enrol(self) -> ClientFedAvgOwn:
-        """Nothing to remember."""
-        return ClientFedAvgOwn()
-
-    def begin(
-        self, state: ClientFedAvgState, round_: int, cohort: tuple[ClientId, ...]
-    ) -> ClientFedAvgState:
-        """Open a round."""
-        return replace(state, cohort=cohort, is_trained=False)
-
-    def next(self, state: ClientFedAvgState) -> Exchange[ClientFedAvgState, ClientFedAvgOwn] | None:
-        """Train once a round."""
-        return None if state.is_trained else self.exchanges[0]
-
-    def standing(self, state: ClientFedAvgState) -> Standing:
-        """Everybody shares model 0."""
-        return Standing(assignment=dict.fromkeys(state.cohort, 0), accuracy=state.accuracy)
-
-    def personal(self, state: ClientFedAvgState, client: ClientId) -> Tree:
-        """The global model."""
-        return {"model": self._motion.shown(state.model[None], state.trail)[0]}
-
-    def mine(self, own: ClientFedAvgOwn, gift: Tree) -> Vector:
-        """The global model."""
-        return gift["model"]
+    def _started(self, model: Vector) -> ClientFedAvgState:
+        return ClientFedAvgState(model=model, norm=self.norm)
 
     def _fold(self, state: ClientFedAvgState, replies: Replies) -> ClientFedAvgState:
         if 0 not in replies.sums:
             return replace(state, is_trained=True)
         total, clients = replies.sums[0], replies.counts[0]
-        (model,), trail = self._motion.moved(
-            state.model[None],
-            state.trail,
-            (state.model + state.norm * total["update"] / clients)[None],
-            is_moved=np.ones(1, dtype=bool),
-        )
+        mean = total["update"] / clients
         return replace(
-            state,
-            model=model,
-            trail=trail,
+            state.moved(self.motion, state.model + state.norm * mean),
             norm=self._followed(state.norm, _share(total["within"], clients)),
-            is_trained=True,
             accuracy=_share(total["accuracy"], clients),
         )
 

@@ -70,7 +70,8 @@ class SealedClove:
         stable_share: Share of declarations that ends the clustering.
         clustering_rounds: Most clusterings, hence most embeddings made; then the last stands.
         server_momentum: Share of a model's last move that is made again, in [0, 1).
-        server_smoothing: As in `FedAvg`.
+        server_smoothing: Share of the average of a model's places that stays when a new one enters
+            it, in [0, 1); clients take that average home. 0: the last place.
     """
 
     parameters: int

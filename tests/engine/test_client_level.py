@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 
 from secure_clove.algorithms.base import Replies
-from secure_clove.algorithms.client_averaging import (
-    ClientFedAvg,
-    ClientFedAvgOwn,
-    ClientFedAvgState,
-)
+from secure_clove.algorithms.client_averaging import ClientFedAvg, ClientFedAvgState
 from secure_clove.algorithms.client_level import multiplier_of
+from secure_clove.algorithms.one_model import OneModelOwn
 from secure_clove.engine.guard import Guard
 from secure_clove.engine.pipeline import from_ring, to_ring
 from secure_clove.engine.plan import planned
@@ -165,7 +162,7 @@ def test_a_norm_that_is_none_is_refused_before_training(norm: float) -> None:
     ask, trainer = {"model": np.zeros(2), "norm": np.array(norm)}, ToyTrainer(np.zeros((3, 2)))
     guard = Guard(trainer, uses=train.uses, plan=PLAN, entropy=SimulatedEntropy(0))
     with pytest.raises(RemoteProtocolError, match="norm"):
-        train.work(ClientFedAvgOwn(), ask, guard)
+        train.work(OneModelOwn(), ask, guard)
     assert trainer.trainings == 0
 
 
