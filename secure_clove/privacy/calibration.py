@@ -62,10 +62,10 @@ def noise_for(budget: Budget, schedule: Schedule) -> Schedule:
             embeddings leave nothing for training.
     """
     count, rounds, delta = schedule.embeddings, schedule.rounds, budget.delta
-    if (budget.embedding is None) != (count == 0):
-        raise ConfigError(
-            f"{count} embeddings with a budget of {budget.embedding} for them; set both or neither"
-        )
+    if budget.embedding is None and count:
+        raise ConfigError(f"embeddings are planned ({count}) without an epsilon for them; set it")
+    if budget.embedding is not None and not count:
+        raise ConfigError("an epsilon for embeddings, and none is planned; plan at least 1")
     embedding = update = metrics = None
     if budget.embedding is not None:
         embedding = multiplier_for(budget.embedding, delta, count)

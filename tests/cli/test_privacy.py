@@ -227,8 +227,8 @@ def test_growth_that_never_comes_is_refused() -> None:
         (("--epsilon", "1", "--steps", "0"), "steps is 0"),
         (("--epsilon", "1", "--rate", "2"), "rate 2.0 is no share"),
         (("--epsilon", "1", "--rounds", "0"), "set rounds to 1 or more"),
-        (("--epsilon", "1", "--embeddings", "3"), "set both or neither"),
-        (("--epsilon-embedding", "1", "--embeddings", "0"), "set both or neither"),
+        (("--epsilon", "1", "--embeddings", "3"), "without an epsilon for them"),
+        (("--epsilon-embedding", "1", "--embeddings", "0"), "plan at least 1"),
         (("--epsilon", "1", "--epsilon-embedding", "1"), "leaves nothing for further releases"),
     ],
 )

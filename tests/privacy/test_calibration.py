@@ -143,13 +143,15 @@ def test_all_is_for_training_where_nothing_is_embedded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("embedding", "embeddings"), [(None, 3), (0.25, 0)], ids=["no budget", "no embedding"]
+    ("embedding", "embeddings", "words"),
+    [(None, 3, "without an epsilon for them"), (0.25, 0, "plan at least 1")],
+    ids=["no budget", "no embedding"],
 )
 def test_embeddings_and_their_budget_come_together(
-    embedding: float | None, embeddings: int
+    embedding: float | None, embeddings: int, words: str
 ) -> None:
     budget = Budget(delta=1e-5, total=2.0, embedding=embedding)
-    with pytest.raises(ConfigError, match="set both or neither"):
+    with pytest.raises(ConfigError, match=words):
         noise_for(budget, Schedule(rounds=3, embeddings=embeddings))
 
 
