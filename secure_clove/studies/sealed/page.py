@@ -102,10 +102,10 @@ def _worst(sealed: Sequence[Result], clear: Sequence[Result]) -> str:
         zip(*_curves(sealed), strict=True), zip(*_curves(clear), strict=True), strict=True
     )
     apart = [fmean(ours) - fmean(theirs) for ours, theirs in columns][1:]
-    return f"{min(apart):+.2f}" if apart else ""
+    return f"{min(apart):+z.2f}" if apart else ""
 
 
 def _apart(sealed: Sequence[Result], clear: Sequence[Result]) -> str:
     pairs = [(a.accuracy, b.accuracy) for a, b in zip(sealed, clear, strict=True)]
     apart = [100 * (a - b) for a, b in pairs if a is not None and b is not None]
-    return f"{fmean(apart):+.1f}" if apart else ""
+    return f"{fmean(apart):+z.1f}" if apart else ""

@@ -82,7 +82,7 @@ def _row(one: Measured, other: Measured | None, *, is_best: bool) -> tuple[str, 
         _number(one.first_index, 2) if clusters else "",
         _number(one.index, 2) if clusters else "",
         _number(one.accuracy, 1, scale=100),
-        "" if apart is None else f"{100 * apart:+.1f}",
+        "" if apart is None else f"{100 * apart:+z.1f}",
         f"{len(one.runs)} x {point.rounds}",
         "*" if is_best else "",
     )
