@@ -9,6 +9,7 @@ from matplotlib.ticker import NullLocator
 
 from secure_clove.studies.play.result import Result
 from secure_clove.studies.svg import MUTED, SERIES, Drawing, standalone
+from secure_clove.studies.tradeoff.gains import draw_gains
 from secure_clove.studies.tradeoff.measured import Estimate, Measured, measured
 from secure_clove.studies.tradeoff.page import TITLES
 from secure_clove.studies.tradeoff.point import DELTA, Point
@@ -30,8 +31,11 @@ def draw(plan: str, points: Sequence[Point], results: Sequence[Result]) -> str:
     """Return a plan's figure as an SVG document that stands alone, on a light ground.
 
     A panel for each data set and kind, and in it a line for each way to spend: the adjusted Rand
-    index after the last round where only embeddings are noised, else the accuracy.
+    index after the last round where only embeddings are noised, else the accuracy. The plan
+    `accuracy` spends each budget once, so it has a dot for each kind instead (`draw_gains`).
     """
+    if plan == "accuracy":
+        return draw_gains(TITLES[plan], points, results)
     panels = _panels(measured(points, results))
     rows, title = max(1, ceil(len(panels) / 2)), TITLES[plan]
     about = "; ".join(f"{name}: {_told(lines)}" for name, lines in panels.items())
@@ -150,5 +154,5 @@ def _told(lines: Sequence[Line]) -> str:
 
 
 def _foot(plan: str) -> str:
-    found = f" Dashes: ARI {FOUND}." if plan in ("clustering", "accuracy") else ""
+    found = f" Dashes: ARI {FOUND}." if plan == "clustering" else ""
     return f"δ = {DELTA:g}. Bars: Student's 95 % interval over seeds.{found}"

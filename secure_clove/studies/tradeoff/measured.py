@@ -98,12 +98,11 @@ def beside(one: Measured, everything: Sequence[Measured]) -> Measured | None:
     return next((other for other in everything if _is_beside(one.point, other.point)), None)
 
 
-def gain(one: Measured, other: Measured) -> float | None:
-    """Return by how much the accuracy of ``one`` is above, as a mean over the seeds of both."""
+def gain(one: Measured, other: Measured) -> Estimate | None:
+    """Return by how much the accuracy of ``one`` is above, seed by seed of those of both."""
     shared = sorted(one.runs.keys() & other.runs.keys())
     pairs = [(one.runs[seed].accuracy, other.runs[seed].accuracy) for seed in shared]
-    known = [a - b for a, b in pairs if a is not None and b is not None]
-    return fmean(known) if known else None
+    return estimate(a - b for a, b in pairs if a is not None and b is not None)
 
 
 def front(everything: Sequence[Measured]) -> list[Measured]:

@@ -32,9 +32,10 @@ HEADS = (
 NOTES = (
     f"δ = {DELTA:g}; ε per example and client, over all rounds. ± is half of Student's 95 % "
     "interval over seeds; runs are seeds x rounds. ARI 1: after the first round. Sees: what the "
-    "coordinator sees of the loss vectors. Gain: accuracy in percentage points above federated "
-    "averaging of the same budget or, where training is not private, above the same clustering on "
-    "raw losses. Front: no other point of these data costs no more and gives no less."
+    "coordinator sees of the loss vectors. Gain: accuracy in percentage points, seed by "
+    "seed, above federated averaging of the same budget or, where training is not private, above "
+    "the same clustering on raw losses. Front: no other point of these data costs no more and "
+    "gives no less."
 )
 TITLES = {
     "clustering": "How little the clustering may cost",
@@ -82,14 +83,14 @@ def _row(one: Measured, other: Measured | None, *, is_best: bool) -> tuple[str, 
         _number(one.first_index, 2) if clusters else "",
         _number(one.index, 2) if clusters else "",
         _number(one.accuracy, 1, scale=100),
-        "" if apart is None else f"{100 * apart:+z.1f}",
+        _number(apart, 1, scale=100, sign="+"),
         f"{len(one.runs)} x {point.rounds}",
         "*" if is_best else "",
     )
 
 
-def _number(found: Estimate | None, digits: int, *, scale: float = 1.0) -> str:
+def _number(found: Estimate | None, digits: int, *, scale: float = 1.0, sign: str = "") -> str:
     if found is None:
         return ""
     half = f" ± {scale * found.half:.{digits}f}" if found.half else ""
-    return f"{scale * found.mean:.{digits}f}{half}"
+    return f"{scale * found.mean:{sign}z.{digits}f}{half}"

@@ -110,5 +110,14 @@ def test_the_figure_is_an_image_that_tells_its_numbers(plan: str) -> None:
     assert ("0.50 at 0.05" if plan == "clustering" else "clustering of R-DPCFL") in told
 
 
-def test_a_figure_of_nothing_says_so() -> None:
-    assert "Nothing was run" in draw("clustering", CLUSTERING, [])
+def test_the_figure_of_accuracies_tells_what_the_noise_took() -> None:
+    points = chosen("accuracy", dataset=["mnist"], kind=["label-skew-1"])
+    runs = [
+        run(p, seed, 1, 1, 0.98 if p.epsilon is None else 0.97) for p in points for seed in (0, 1)
+    ]
+    assert "mnist: label-skew-1, ε 0.25 -1.00" in draw("accuracy", points, runs)
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_figure_of_nothing_says_so(plan: str) -> None:
+    assert "Nothing was run" in draw(plan, chosen(plan), [])
