@@ -386,6 +386,7 @@ def seeds() -> str:
     shown = {
         "initial models": "{initial_models}",
         "probes": "{probes}",
+        "clustering": "{visibility}",
         "seeds": "{seeds}",
         "ARI 1 in round 1": "{ari_1_in_round_1:.0%}",
         "ARI ≥ 0.9 by round 2": "{ari_0_9_by_round_2:.0%}",
