@@ -12,6 +12,7 @@ from secure_clove.studies.svg import MUTED, SERIES, Drawing, standalone
 from secure_clove.studies.tradeoff.gains import draw_gains
 from secure_clove.studies.tradeoff.measured import Estimate, Measured, measured
 from secure_clove.studies.tradeoff.page import TITLES
+from secure_clove.studies.tradeoff.plans import OUR_SHARE
 from secure_clove.studies.tradeoff.point import DELTA, Point
 
 MARGINS = (0.012, 0.01, 0.976, 0.98)  # left, bottom, width and height, as shares
@@ -140,12 +141,7 @@ def _rival(axes: Axes) -> None:
     """Show what R-DPCFL spends on its clustering, on the axis of what is spent in all."""
     axes.set_xlim(left=0.2)
     axes.axvspan(*RIVAL_SHARES, color=MUTED, alpha=0.12, linewidth=0)
-    axes.axvline(0.25, color=SERIES[0], linewidth=1, linestyle=(0, (4, 3)))
-    low, high = RIVAL_SHARES
-    text = f"clustering of R-DPCFL:\nε {low:g} to {high:g}; ours 0.25 (dashes)"
-    axes.annotate(
-        text, (0.27, 0.04), xycoords=("data", "axes fraction"), fontsize=LABEL, color=MUTED
-    )
+    axes.axvline(OUR_SHARE, color=SERIES[0], linewidth=1, linestyle=(0, (4, 3)))
 
 
 def _told(lines: Sequence[Line]) -> str:
@@ -158,6 +154,10 @@ def _told(lines: Sequence[Line]) -> str:
 
 
 def _foot(plan: str) -> str:
-    found = f" Dashes: ARI {FOUND}." if plan == "clustering" else ""
+    shares = "ε {:g} to {:g}; dashes: ours, {:g}".format(*RIVAL_SHARES, OUR_SHARE)
+    own = {
+        "clustering": f" Dashes: ARI {FOUND}.",
+        "r-dpcfl": f"\nGrey: clustering of R-DPCFL, {shares}.",
+    }
     bars = "Bars: Student's 95 % interval over seeds; equal ε stand side by side."
-    return f"δ = {DELTA:g}. {bars}{found}"
+    return f"δ = {DELTA:g}. {bars}{own.get(plan, '')}"

@@ -43,6 +43,9 @@ RIVALS = (3.0, 4.0, 5.0, 10.0, 15.0)
 
 RIVAL_ROUNDS, RIVAL_RATE = 200, 0.1
 
+OUR_SHARE = 0.25
+"""ε of our clusterings under those budgets."""
+
 
 def clustering() -> tuple[Point, ...]:
     """How little the clustering may cost: ε, embedding and visibility by kind of skew."""
@@ -101,7 +104,7 @@ def rivals() -> tuple[Point, ...]:
                 clove = Point(
                     base=_rotated(dataset, "clove"),
                     rounds=RIVAL_ROUNDS,
-                    epsilon=_asked("feature-skew"),
+                    epsilon=OUR_SHARE,
                     clusterings=LAST - 1,
                     is_drawn=True,
                     training=spent,
